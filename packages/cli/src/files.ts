@@ -1,0 +1,75 @@
+/** The files that a user names on the command line, and the person at the keyboard. */
+import { access, constants, open, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
+import { type CoequalError, codeOf, fail, reasonOf } from '@coequal/kernel';
+import type { Files } from './world.ts';
+
+export const makeFiles = (folder: string, person: { readonly input: Readable; readonly output: Writable } | undefined): Files => ({
+  absolute: (path) => resolve(folder, path),
+  readText: (path, limitBytes, advice) => readText(resolve(folder, path), path, limitBytes, advice),
+  mustBeReadable: async (path, advice) => {
+    const absolute = resolve(folder, path);
+    try {
+      const found = await stat(absolute);
+      if (!found.isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a regular file' });
+      await access(absolute, constants.R_OK);
+    } catch (error) {
+      throw fileError(error, path, advice);
+    }
+  },
+  ask:
+    person === undefined
+      ? undefined
+      : async (question, signal) => {
+          const lines = createInterface(person);
+          try {
+            return await lines.question(question, { signal });
+          } finally {
+            lines.close();
+          }
+        },
+});
+
+/** Reads at most one byte more than allowed: a device or a disk image given by mistake is not read to its end. */
+const readText = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<string> => {
+  try {
+    const found = await stat(absolute);
+    if (!found.isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a regular file' });
+    await using file = await open(absolute, 'r');
+    const buffer = new Uint8Array(limitBytes + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length);
+      length += bytesRead;
+      if (bytesRead === 0 || length === buffer.length) break;
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
+  } catch (error) {
+    throw fileError(error, path, advice);
+  }
+};
+
+const fileError = (error: unknown, path: string, advice: string): unknown => {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return fail('FILE_MISSING', { path, advice }, { cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return unreadable(path, 'permission denied', error);
+    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
+      return unreadable(path, 'it is not UTF-8 text', error);
+    case 'EISDIR':
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+    case 'EIO':
+      return unreadable(path, reasonOf(error), error);
+    default:
+      return error;
+  }
+};
+
+const unreadable = (path: string, reason: string, cause: unknown): CoequalError =>
+  fail('FILE_UNREADABLE', { path, reason }, { cause });

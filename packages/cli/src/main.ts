@@ -1,0 +1,58 @@
+/** The `coequal` command: makes the world from the process, runs the command line, and ends with its exit code. */
+import { readFileSync } from 'node:fs';
+import { systemClock, systemRandom } from '@coequal/kernel';
+import { exitCodes, tellFailure } from './failure.ts';
+import { makeFiles } from './files.ts';
+import { run } from './program.ts';
+import { openTerminal } from './terminal.ts';
+import type { World } from './world.ts';
+
+const versionOf = (text: string): string => {
+  const parsed: unknown = JSON.parse(text);
+  return typeof parsed === 'object' && parsed !== null && 'version' in parsed ? String(parsed.version) : 'unknown';
+};
+
+const interruption = new AbortController();
+
+const makeWorld = (): World => {
+  const { stdin, stdout, stderr, env } = process;
+  const person = stdin.isTTY && stderr.isTTY ? { input: stdin, output: stderr } : undefined;
+  const fullScreen = stdin.isTTY && stdout.isTTY && env['TERM'] !== 'dumb';
+  return {
+    out: (text) => void stdout.write(text),
+    tell: (text) => void stderr.write(text),
+    clock: systemClock,
+    random: systemRandom,
+    environment: env,
+    interrupted: interruption.signal,
+    terminal: fullScreen ? openTerminal(stdin, stdout, (leave) => void process.once('exit', leave)) : undefined,
+    files: makeFiles(process.cwd(), person),
+    lab: () => import('@coequal/lab'),
+    version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
+  };
+};
+
+const world = makeWorld();
+
+// Repeated signals are the same wish: a terminal sends Ctrl-C to the launcher and to this process.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
+
+// Nobody reads any more (`| head`): the same as an interruption. Anything else is a failure of the machine.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') interruption.abort();
+  else throw error;
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+process.on('uncaughtException', (error) => {
+  world.terminal?.leave();
+  tellFailure(world, error, false);
+  process.exit(exitCodes.impossible);
+});
+
+const code = await run(process.argv.slice(2), world);
+// Both streams first say that everything was handed over: a pipe may still be taking the last lines.
+await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
+process.exit(code);

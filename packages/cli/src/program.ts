@@ -1,0 +1,84 @@
+/**
+ * The command tree. Each group of commands adds itself; here are the habits they share: usage errors are one line
+ * with code 2, help goes to standard output, every command knows `--json`.
+ */
+import { fail } from '@coequal/kernel';
+import { Command, CommanderError } from 'commander';
+import { addDrillCommand } from './commands/drill.ts';
+import { addEstateCommands } from './commands/estate.ts';
+import { addEvidenceCommands } from './commands/evidence.ts';
+import { addLabCommands } from './commands/lab.ts';
+import { exitCodes, tellFailure } from './failure.ts';
+import type { World } from './world.ts';
+
+/** Where a command leaves its exit code: commander's actions return nothing. */
+export type Outcome = { code: number };
+
+/** Runs one command line (without `node` and the script's name) and returns the exit code. Never throws. */
+export const run = async (argv: readonly string[], world: World): Promise<number> => {
+  const outcome: Outcome = { code: exitCodes.good };
+  const program = makeProgram(world, outcome);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return outcome.code;
+  } catch (error) {
+    if (error instanceof Ending) return exitCodes.good;
+    return tellFailure(world, error, argv.includes('--json'));
+  }
+};
+
+/** Thrown where commander would end the process with success: help or version was shown. */
+class Ending extends Error {}
+
+const makeProgram = (world: World, outcome: Outcome): Command => {
+  const program = new Command('coequal')
+    .description('Every data centre equal: one database in several sites at once, all reading and writing.')
+    .version(world.version, '--version', 'print the version')
+    .helpCommand(false)
+    .addHelpText('after', '\nStart here: coequal lab up\nExit codes: 0 good, 1 the answer is no, 2 it could not be done.');
+  addLabCommands(program, world, outcome);
+  addDrillCommand(program, world, outcome);
+  addEvidenceCommands(program, world, outcome);
+  addEstateCommands(program, world, outcome);
+  settle(program, world);
+  program.action(() => {
+    world.out(program.helpInformation());
+  });
+  return program;
+};
+
+/** Applies the shared habits to a command and everything below it. */
+const settle = (command: Command, world: World): void => {
+  command
+    .exitOverride((error) => endOf(command, error))
+    .configureOutput({ writeOut: world.out, writeErr: () => undefined })
+    .configureHelp({ showGlobalOptions: false })
+    .helpOption('-h, --help', 'show this help')
+    .showSuggestionAfterError(true)
+    .allowExcessArguments(false);
+  for (const child of command.commands) settle(child, world);
+};
+
+const endOf = (command: Command, error: CommanderError): never => {
+  if (error.exitCode === 0) throw new Ending();
+  const help = `${pathOf(command)} --help`;
+  if (error.code === 'commander.help') {
+    const names = command.commands.map((child) => child.name()).join(', ');
+    throw fail('COMMAND_USAGE', { problem: `\`${pathOf(command)}\` needs one of: ${names}.`, help });
+  }
+  throw fail('COMMAND_USAGE', { problem: usageProblem(error.message), help });
+};
+
+const pathOf = (command: Command): string =>
+  command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+
+/** Commander's words as a sentence on one line. */
+const usageProblem = (message: string): string => {
+  const text = message
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .replaceAll(/\p{Cc}/gu, '?')
+    .replace(/\(Did you mean (.*?)\?\)$/, 'Did you mean $1?');
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`;
+};

@@ -1,0 +1,75 @@
+/**
+ * What the command line needs from the outside, as one value: streams, files, time, the lab. `main.ts` makes the
+ * real one; tests make their own. Commands never touch `process`.
+ */
+import type { Clock, Random } from '@coequal/kernel';
+import type { Interactive, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
+import type { DrillName, DrillReport } from '@coequal/proof';
+
+export type World = {
+  /** Results, and nothing else: with `--json` this is what a program reads. */
+  readonly out: (text: string) => void;
+  /** Progress, explanations and errors, for people. */
+  readonly tell: (text: string) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted by Ctrl-C, SIGTERM, SIGHUP, or when nobody reads standard output any more. */
+  readonly interrupted: AbortSignal;
+  /** The terminal, when both standard input and output are one and it can move its cursor. */
+  readonly terminal: Terminal | undefined;
+  readonly files: Files;
+  /** Loaded when first asked for: `coequal estate` should not wait for the lab's code. */
+  readonly lab: () => Promise<LabPort>;
+  readonly version: string;
+};
+
+export type Files = {
+  /** A path as the user wrote it, made absolute. */
+  readonly absolute: (path: string) => string;
+  /** UTF-8 text. @throws FILE_MISSING with the given advice, FILE_UNREADABLE */
+  readonly readText: (path: string, limitBytes: number, advice: string) => Promise<string>;
+  /** @throws FILE_MISSING with the given advice, FILE_UNREADABLE */
+  readonly mustBeReadable: (path: string, advice: string) => Promise<void>;
+  /** Asks a person; resolves with undefined when there is nobody to ask. */
+  readonly ask: ((question: string, signal: AbortSignal) => Promise<string>) | undefined;
+};
+
+/** A terminal in full-screen use. `enter` and `leave` are idempotent. */
+export type Terminal = {
+  readonly enter: () => void;
+  readonly leave: () => void;
+  readonly size: () => { readonly columns: number; readonly rows: number };
+  readonly write: (text: string) => void;
+  /** Bytes of the keyboard as text; the function that is returned ends the listening. */
+  readonly onInput: (listener: (text: string) => void) => () => void;
+  readonly onResize: (listener: () => void) => () => void;
+};
+
+/** What of the lab the command line uses; `@coequal/lab` is one. */
+export type LabPort = {
+  readonly startLab: (
+    options: LabOptions & { readonly detach: boolean },
+    progress: LabProgress,
+    interactive?: Interactive,
+  ) => Promise<LabHandle>;
+  readonly openLab: (name: string) => Promise<LabHandle>;
+  readonly listLabs: () => Promise<readonly ListedLab[]>;
+  readonly endLab: (name: string) => Promise<{ readonly ended: number }>;
+  readonly runLabDrill: (options: LabDrillOptions, progress: LabProgress) => Promise<readonly DrillReport[]>;
+};
+
+export type LabDrillOptions = {
+  readonly name: DrillName;
+  readonly lab?: string;
+  readonly estatePath?: string;
+  readonly rtt?: string;
+  readonly preset?: LabOptions['preset'];
+  readonly seed: number;
+  readonly seconds: number;
+  readonly runs: number;
+  readonly out: string;
+  readonly direct: boolean;
+  readonly architecture?: string;
+  readonly engine?: string;
+};

@@ -1,0 +1,58 @@
+/** The option file: every promise is a setting in it, and secrets in the clear are refused a place on disk. */
+import { describe, expect, it } from 'vitest';
+import { clusterAddress, formatConfiguration, groupAddress } from './configuration.ts';
+import { presets, safetySettings } from './presets.ts';
+import { sampleConfiguration } from './sample.ts';
+
+describe('formatConfiguration', () => {
+  it('is the same for the same input', () => {
+    expect(formatConfiguration(sampleConfiguration())).toBe(formatConfiguration(sampleConfiguration()));
+  });
+
+  it.each(Object.values(presets))('holds every setting of preset $name', (preset) => {
+    const text = formatConfiguration(sampleConfiguration({ preset: preset.name }));
+    for (const { name, value } of safetySettings) expect(text).toContain(`${name}=${value}`);
+    for (const { name, value } of preset.provider) expect(text).toContain(`${name}=${value}`);
+  });
+
+  it('protects the group channel, transfers and clients unless TLS is off', () => {
+    const on = formatConfiguration(sampleConfiguration({ tls: true }));
+    expect(on).toContain('gmcast.listen_addr=ssl://');
+    expect(on).toContain('require_secure_transport=ON');
+    expect(on).toContain('ssl-mode=VERIFY_CA');
+    const off = formatConfiguration(sampleConfiguration({ tls: false }));
+    expect(off).not.toContain('ssl_key');
+    expect(off).toContain('gmcast.listen_addr=tcp://');
+  });
+
+  it('encrypts tables, redo log, binary log and temporary files where the service says so', () => {
+    const text = formatConfiguration(sampleConfiguration({ encrypted: true, cacheFolder: '/dev/shm/bank' }));
+    for (const line of ['innodb_encrypt_tables=FORCE', 'innodb_encrypt_log=ON', 'encrypt_binlog=ON', 'encrypt_tmp_files=ON']) {
+      expect(text).toContain(line);
+    }
+  });
+
+  it('refuses an encrypted service whose Galera cache lies in the clear', () => {
+    const unsafe = sampleConfiguration({ encrypted: true });
+    expect(() => formatConfiguration(unsafe)).toThrow(/Galera cache/);
+    const pretender = sampleConfiguration({ encrypted: true, cacheFolder: '/dev/shm-not' });
+    expect(() => formatConfiguration(pretender)).toThrow(/Galera cache/);
+  });
+
+  it('gives every setting a reason', () => {
+    const all = [...safetySettings, ...Object.values(presets).flatMap(({ provider }) => provider)];
+    for (const { name, reason } of all) expect(reason.length, name).toBeGreaterThan(20);
+  });
+});
+
+describe('addresses', () => {
+  it('puts IPv6 in brackets', () => {
+    expect(groupAddress('2001:db8::1', 4567)).toBe('[2001:db8::1]:4567');
+    expect(groupAddress('10.77.1.1', 4567)).toBe('10.77.1.1:4567');
+  });
+
+  it('names every member and arbitrator', () => {
+    const { members, arbitrators } = sampleConfiguration();
+    expect(clusterAddress(members, arbitrators).split(',')).toHaveLength(members.length + arbitrators.length);
+  });
+});

@@ -1,0 +1,3 @@
+/** The public surface of the engines package. */
+export type { EngineDriver, Observation, StartMode, StoredPosition } from './driver.ts';
+export * from './galera/index.ts';

@@ -1,0 +1,60 @@
+/**
+ * An estate as the text of an estate file. What `parseEstate` makes of the text is equal to the estate
+ * (a property test holds it to that), so a program may write the file that people read.
+ */
+import { stringify } from 'yaml';
+import type { Estate, Host, Instance, Limits, Service } from './model.ts';
+
+/** YAML text. Nothing is left to defaults that may change, except lists that are empty. */
+export const formatEstate = (estate: Estate, comment?: string): string => {
+  const file = {
+    version: estate.version,
+    name: estate.name,
+    sites: estate.sites.map(({ name, hosts }) => ({ name, hosts: hosts.map(formatHost) })),
+    ...(estate.links.length === 0
+      ? {}
+      : { links: estate.links.map(({ between, rttMs }) => ({ between, rtt: `${rttMs}ms` })) }),
+    services: estate.services.map(formatService),
+    ...(estate.gateways.length === 0 ? {} : { gateways: estate.gateways }),
+    limits: formatLimits(estate.limits),
+  };
+  const heading = comment === undefined ? '' : comment.replaceAll(/^/gm, '# ').replaceAll(/ +$/gm, '');
+  return `${heading === '' ? '' : `${heading}\n`}${stringify(file, { lineWidth: 120, aliasDuplicateObjects: false })}`;
+};
+
+const formatHost = ({ memoryBytes, ...host }: Host): object => ({
+  ...host,
+  ...(memoryBytes === undefined ? {} : { memory: exactSize(memoryBytes) }),
+});
+
+const formatService = ({ arbitrators, instances, encryption, ...service }: Service): object => ({
+  ...service,
+  ...(encryption === undefined ? {} : { encryption }),
+  instances: instances.map(formatInstance),
+  ...(arbitrators.length === 0 ? {} : { arbitrators }),
+});
+
+const formatInstance = ({ name, host, dataFolder, cacheFolder, ports }: Instance): object => ({
+  name,
+  host,
+  dataFolder,
+  ...(cacheFolder === undefined ? {} : { cacheFolder }),
+  ports,
+});
+
+const formatLimits = (limits: Limits): object => ({
+  connectionsPerInstance: limits.connectionsPerInstance,
+  bufferPool: exactSize(limits.bufferPoolBytes),
+  freeDisk: exactSize(limits.freeDiskBytes),
+  galeraCache: exactSize(limits.galeraCacheBytes),
+});
+
+/** The largest unit in which the size is a whole number: rounding would change the estate. */
+const exactSize = (bytes: number): string => {
+  const unit = [
+    { name: 'GiB', size: 2 ** 30 },
+    { name: 'MiB', size: 2 ** 20 },
+    { name: 'KiB', size: 2 ** 10 },
+  ].find(({ size }) => bytes >= size && bytes % size === 0);
+  return unit === undefined ? `${bytes}B` : `${bytes / unit.size}${unit.name}`;
+};

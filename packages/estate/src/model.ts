@@ -1,0 +1,101 @@
+/**
+ * The estate as a value: everything Coequal looks after. `parseEstate` makes it from `coequal.yaml`; nothing
+ * else does, so whoever holds an `Estate` holds a valid one. Every list is in the order of the file.
+ */
+
+export type Estate = {
+  readonly version: 1;
+  readonly name: string;
+  readonly sites: readonly Site[];
+  /** Round trip times between sites. A pair that is not named is `undefined`: unknown. */
+  readonly links: readonly Link[];
+  readonly services: readonly Service[];
+  readonly gateways: readonly Gateway[];
+  readonly limits: Limits;
+};
+
+export type Site = {
+  readonly name: string;
+  readonly hosts: readonly Host[];
+};
+
+export type Host = {
+  readonly name: string;
+  /** Address that the other hosts reach it by: IPv4, IPv6 or a host name. */
+  readonly address: string;
+  /** What the host costs. Undefined: not told. */
+  readonly cost?: { readonly monthly: number; readonly currency: string };
+  /** What the host may use. The lab turns it into a quota; on real hosts it is what headroom is judged by. */
+  readonly cpus?: number;
+  readonly memoryBytes?: number;
+};
+
+export type Link = { readonly between: readonly [string, string]; readonly rttMs: number };
+
+export type Architecture = 'multi-active' | 'primary-standby' | 'cold-standby';
+export type EngineName = 'galera';
+export type PresetName = 'default' | 'tight' | 'stock' | 'virtual-machines';
+
+export type Service = {
+  readonly name: string;
+  readonly engine: EngineName;
+  readonly architecture: Architecture;
+  readonly preset: PresetName;
+  /** The schema that applications use. */
+  readonly database: string;
+  /** TLS on the group channel, for state transfers and for clients. On unless the file says otherwise. */
+  readonly tls: boolean;
+  /** How a full copy of the data reaches a joining instance. */
+  readonly stateTransfer: 'rsync' | 'mariabackup';
+  /** Encryption at rest of tables, redo log and binary log. Undefined: off. */
+  readonly encryption?: Encryption;
+  readonly instances: readonly Instance[];
+  /** Votes without data (garbd), for two sites and a witness. */
+  readonly arbitrators: readonly Arbitrator[];
+};
+
+export type Encryption = {
+  /** Path of the key file on every host of the service. */
+  readonly keyFile: string;
+  /** Folders where data in the clear may lie: encrypted volumes, or memory. The Galera cache must be below one. */
+  readonly safePaths: readonly string[];
+};
+
+export type Instance = {
+  readonly name: string;
+  /** Name of its host; the host's site is the instance's site. */
+  readonly host: string;
+  readonly dataFolder: string;
+  /** Where the Galera cache lies; the data folder unless named. */
+  readonly cacheFolder?: string;
+  readonly ports: GaleraPorts;
+};
+
+export type GaleraPorts = {
+  /** Clients (SQL). */
+  readonly client: number;
+  /** The group channel. */
+  readonly group: number;
+  /** Incremental state transfer. */
+  readonly incremental: number;
+  /** Full state transfer. */
+  readonly transfer: number;
+};
+
+export type Arbitrator = { readonly name: string; readonly host: string; readonly groupPort: number };
+
+export type Gateway = { readonly name: string; readonly host: string; readonly service: string; readonly port: number };
+
+export type Limits = {
+  /** Connections one instance accepts. */
+  readonly connectionsPerInstance: number;
+  /** Memory for one instance's buffer pool, bytes. */
+  readonly bufferPoolBytes: number;
+  /** Free space below which an instance is not started, bytes. */
+  readonly freeDiskBytes: number;
+  /** Size of the Galera cache: how long an instance may be away and still rejoin by incremental transfer. */
+  readonly galeraCacheBytes: number;
+};
+
+/** An instance or arbitrator with its place in the estate. */
+export type Placed<T> = T & { readonly site: Site; readonly at: Host };

@@ -1,0 +1,260 @@
+/**
+ * The one registry of errors. Every error a person or a program may see has a code here, with its kind,
+ * whether trying again helps, what happened, and what to do about it. Assertions are for our own bugs
+ * (`assert.ts`); this file is for the world's.
+ *
+ * `message` and `advice` may name details in braces, as in `{address}`; `fail` fills them in. Details must
+ * never hold a secret: they are printed and logged.
+ */
+
+/** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
+export type ErrorKind = 'user' | 'operational' | 'bug';
+
+type Entry = {
+  readonly kind: ErrorKind;
+  /** True where the same call may succeed later without anything being changed. */
+  readonly retry: boolean;
+  /** What happened and where, one sentence. */
+  readonly message: string;
+  /** What to do, one sentence or two. */
+  readonly advice: string;
+};
+
+const registry = {
+  // Command line and files
+  COMMAND_USAGE: { kind: 'user', retry: false, message: '{problem}', advice: 'Run `{help}` for the flags.' },
+  FILE_MISSING: { kind: 'user', retry: false, message: 'There is no file {path}.', advice: '{advice}' },
+  FILE_UNREADABLE: {
+    kind: 'user',
+    retry: false,
+    message: 'The file {path} cannot be read: {reason}.',
+    advice: 'Check that it is a regular file and that you may read it.',
+  },
+  FOLDER_UNWRITABLE: {
+    kind: 'user',
+    retry: false,
+    message: 'The folder {path} cannot be written: {reason}.',
+    advice: '{advice}',
+  },
+  DISK_TOO_SMALL: {
+    kind: 'operational',
+    retry: false,
+    message: '{path} has {free} free, and {needed} are needed.',
+    advice: 'Free some space, or choose another place with {setting}.',
+  },
+  // Programs and processes
+  PROGRAM_MISSING: {
+    kind: 'user',
+    retry: false,
+    message: 'These programs are missing: {programs}.',
+    advice: '{advice}',
+  },
+  PROGRAM_FAILED: {
+    kind: 'operational',
+    retry: false,
+    message: '{program} ended with {status}: {output}',
+    advice: '{advice}',
+  },
+  PACKAGES_UNREACHABLE: {
+    kind: 'operational',
+    retry: true,
+    message: "The distribution's packages cannot be fetched: {reason}",
+    advice: 'Check the network and the package sources of this machine, or install {packages} yourself.',
+  },
+  PERMISSION_MISSING: {
+    kind: 'user',
+    retry: false,
+    message: 'No permission: {what}.',
+    advice: '{advice}',
+  },
+  PORT_BUSY: {
+    kind: 'operational',
+    retry: true,
+    message: 'Port {port} on {address} is already in use.',
+    advice: 'End the program that holds it (`ss -ltnp` names it), or give {subject} another port.',
+  },
+  DEADLINE_PASSED: {
+    kind: 'operational',
+    retry: true,
+    message: '{what} did not happen within {seconds} s. {last}',
+    advice: '{advice}',
+  },
+  // Estate
+  ESTATE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is not a valid estate: {count} found.\n{problems}',
+    advice: 'Correct these places and run `coequal estate validate {path}` again.',
+  },
+  // Engines
+  ENGINE_REFUSED_START: {
+    kind: 'operational',
+    retry: false,
+    message: '{instance} did not start: {reason}',
+    advice: '{advice}',
+  },
+  ENGINE_NOT_ANSWERING: {
+    kind: 'operational',
+    retry: true,
+    message: '{instance} at {address} does not answer: {reason}',
+    advice: 'See its log {log}.',
+  },
+  ENGINE_CREDENTIALS: {
+    kind: 'user',
+    retry: false,
+    message: '{instance} at {address} refuses the account {user}.',
+    advice: 'Check the account and its password in the estate.',
+  },
+  ENGINE_FOREIGN: {
+    kind: 'operational',
+    retry: false,
+    message: '{instance} at {address} belongs to another cluster ({found}, expected {expected}).',
+    advice: 'Check the address; an instance of another cluster is never touched.',
+  },
+  ENGINE_POSITION_UNKNOWN: {
+    kind: 'operational',
+    retry: false,
+    message: 'The data of {instance} holds no usable position: {reason}.',
+    advice: '{advice}',
+  },
+  RECOVERY_REFUSED: {
+    kind: 'operational',
+    retry: false,
+    message: 'The service {service} cannot be started by itself: {reason}',
+    advice: '{advice}',
+  },
+  DATA_FOLDER_FOREIGN: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is not empty and was not made by Coequal.',
+    advice: 'Name an empty folder, or move what is there away.',
+  },
+  ENCRYPTION_UNSAFE_CACHE: {
+    kind: 'user',
+    retry: false,
+    message: "{instance} encrypts its data, but the Galera cache ({path}) is written in the clear outside the estate's safe places.",
+    advice: 'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
+  },
+  // Lab
+  LAB_NOT_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no lab named {name} running.',
+    advice: 'Start one with `coequal lab up --name {name}`; `coequal lab status` lists what runs.',
+  },
+  LAB_ALREADY_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'A lab named {name} is already running (process {pid}).',
+    advice: 'End it with `coequal lab down --name {name}`, or give this one another name with --name.',
+  },
+  LAB_ENDED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The lab {name} ended: {reason}',
+    advice: 'Its log is {log}; `coequal lab down --name {name}` removes what it left.',
+  },
+  LAB_MODE_IMPOSSIBLE: {
+    kind: 'user',
+    retry: false,
+    message: 'Mode {mode} is not possible here: {reason}.',
+    advice: '{advice}',
+  },
+  FAULT_IMPOSSIBLE: {
+    kind: 'user',
+    retry: false,
+    message: 'The fault {fault} cannot be made here: {reason}.',
+    advice: '{advice}',
+  },
+  SITE_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no site {site} in this lab.',
+    advice: 'Its sites are {sites}.',
+  },
+  LOAD_FAILED: {
+    kind: 'user',
+    retry: false,
+    message: 'The dump {path} could not be loaded: {reason}',
+    advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
+  },
+  // Trust
+  JSON_NOT_CANONICAL: {
+    kind: 'bug',
+    retry: false,
+    message: 'The value at {path} has no canonical JSON: {reason}.',
+    advice: 'Report this with what you were doing; nothing was signed.',
+  },
+  KEY_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'This is not a usable Ed25519 {half} key: {reason}.',
+    advice: 'Name a PEM file that holds the {half} key.',
+  },
+  CERTIFICATE_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: 'No certificate was issued: {reason}.',
+    advice: 'Correct the name, address, duration or authority and try again.',
+  },
+  // Proof
+  HISTORY_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path}, line {line}: {reason}.',
+    advice: 'A history is one JSON object a line, as docs/history.md describes.',
+  },
+  DRILL_IMPOSSIBLE: {
+    kind: 'operational',
+    retry: true,
+    message: 'The drill cannot be run: {reason}.',
+    advice: 'Check with `coequal lab status` that every site serves.',
+  },
+  EVIDENCE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is not an evidence pack: {reason}.',
+    advice: 'Name the folder that a drill wrote with --out.',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof registry;
+/** Whether a text from outside is one of our codes. */
+export const isErrorCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(registry, value);
+
+export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
+
+/** An error of the world or of the user, with its code. `message` says what happened, `advice` what to do. */
+export class CoequalError extends Error {
+  readonly code: ErrorCode;
+  readonly kind: ErrorKind;
+  readonly retry: boolean;
+  readonly advice: string;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails, options?: { readonly cause?: unknown }) {
+    const entry: Entry = registry[code];
+    super(fill(entry.message, details), options);
+    this.name = 'CoequalError';
+    this.code = code;
+    this.kind = entry.kind;
+    this.retry = entry.retry;
+    this.advice = fill(entry.advice, details);
+    this.details = details;
+  }
+}
+
+/** Makes the error of a code. Write `throw fail(...)`, so that the compiler sees where control ends. */
+export const fail = (code: ErrorCode, details: ErrorDetails, options?: { readonly cause?: unknown }): CoequalError =>
+  new CoequalError(code, details, options);
+
+/** The code of an error, of ours or of Node's (`ENOENT`), or undefined. */
+export const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** The text of whatever was thrown, one line. */
+export const reasonOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ').trim();
+
+const fill = (template: string, details: ErrorDetails): string =>
+  template.replaceAll(/\{(\w+)\}/g, (_, name: string) => String(details[name] ?? `{${name}}`));

@@ -1,0 +1,423 @@
+/**
+ * Labs from outside: starting, finding, talking to and ending them. This is what the command line uses. Whatever
+ * fails on the way up is undone before the error is told.
+ */
+import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { access, constants, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { findPrograms, labPrograms } from '@coequal/engines';
+import { type Estate, estateOrThrow, type PresetName } from '@coequal/estate';
+import { codeOf, CoequalError, fail, formatBytes, reasonOf, systemClock, systemRandom, until } from '@coequal/kernel';
+import type { DrillReport, Fault } from '@coequal/proof';
+import { writeSecretFile } from '@coequal/trust';
+import { type ControlClient, openControl } from './control.ts';
+import { type LabDefinition, type LabOptions, markOf } from './definition.ts';
+import { estateOfSites, layOut } from './estate.ts';
+import { removeStaleHosts } from './hosts/cgroups.ts';
+import { plainAddress, siteAddress } from './network/addresses.ts';
+import { probeFullMode } from './network/namespaces.ts';
+import { parseRtt } from './network/rtt.ts';
+import { controlSocket, daemonLog, definitionPath, labFolder, labsFolder, type Places, placesOf } from './places.ts';
+import { freePorts } from './process/ports.ts';
+import { endMarked, findMarked } from './process/sweep.ts';
+import type { LabSnapshot } from './snapshot.ts';
+
+export type LabProgress = (step: string, detail?: string) => void;
+
+export type LabHandle = {
+  readonly name: string;
+  readonly snapshot: () => Promise<LabSnapshot>;
+  /** Resolves when aborted; rejects LAB_ENDED when the lab ends by itself. */
+  readonly watch: (onSnapshot: (snapshot: LabSnapshot) => void, signal: AbortSignal) => Promise<void>;
+  readonly fault: (fault: Fault) => Promise<{ readonly text: string }>;
+  readonly heal: (site?: string) => Promise<{ readonly text: string }>;
+  readonly forcePrimary: (instance: string) => Promise<{ readonly text: string }>;
+  readonly drill: (call: DrillCallParams, progress: (text: string) => void) => Promise<DrillReport>;
+  readonly down: () => Promise<void>;
+  readonly detach: () => void;
+};
+
+export type DrillCallParams = {
+  readonly name: string;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly out: string;
+  readonly command: string;
+  readonly connections?: number;
+  readonly ratePerSecond?: number;
+};
+
+export type ListedLab = {
+  readonly name: string;
+  readonly pid: number | null;
+  readonly folder: string;
+  readonly running: boolean;
+};
+
+const clock = systemClock;
+const startDeadlineMs = 20_000;
+/** What one site's data, logs and a full transfer take, at the least. */
+const diskBytesPerSite = 400 * 2 ** 20;
+
+const userId = (): number => process.getuid?.() ?? -1;
+const places = (): Places => placesOf(process.env, userId());
+
+/** Asks before something is installed on this machine; undefined where nobody can be asked. */
+export type Interactive = (question: string) => Promise<boolean>;
+
+/** Starts a lab and waits until it serves. Not detached, it ends with this process. */
+export const startLab = async (
+  options: LabOptions & { readonly detach: boolean },
+  progress: LabProgress,
+  interactive?: Interactive,
+): Promise<LabHandle> => {
+  const folder = labFolder(places(), options.name);
+  await refuseSecond(options.name, folder);
+  await clearAway(options.name, folder, options.keep);
+  try {
+    const definition = await define(options, folder, progress, interactive);
+    await writeSecretFile(definitionPath(folder), JSON.stringify(definition));
+    const control = await launch(definition, folder);
+    await control.call('ready', null, (value) => report(value, progress));
+    if (!options.detach) control.call('attach').catch(() => undefined);
+    return handleOf(options.name, folder, control);
+  } catch (error) {
+    await clearAway(options.name, folder, options.keep);
+    throw error;
+  }
+};
+
+/** Connects to a running lab. @throws LAB_NOT_RUNNING */
+export const openLab = async (name: string): Promise<LabHandle> => {
+  const folder = labFolder(places(), name);
+  try {
+    return handleOf(name, folder, await openControl(controlSocket(folder), name, daemonLog(folder)));
+  } catch (error) {
+    if (error instanceof CoequalError) throw error;
+    if (codeOf(error) === 'EACCES') {
+      throw fail('PERMISSION_MISSING', {
+        what: `the lab ${name} belongs to another user`,
+        advice: 'Run this as the user that started it.',
+      });
+    }
+    throw fail('LAB_NOT_RUNNING', { name }, { cause: error });
+  }
+};
+
+/** Labs that run, and folders of labs that no longer do. */
+export const listLabs = async (): Promise<readonly ListedLab[]> => {
+  const parent = labsFolder(places());
+  const names = await readdir(parent).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const folder = `${parent}/${name}`;
+      const running = await answers(name, folder);
+      const pid = running ? Number(await readFile(`${folder}/daemon.pid`, 'utf8').catch(() => '')) || null : null;
+      return { name, pid, folder, running };
+    }),
+  );
+};
+
+/** Ends a lab in order where it answers, and by force what is left of it. Its data stays when it was started with --keep. */
+export const endLab = async (name: string): Promise<{ readonly ended: number }> => {
+  const folder = labFolder(places(), name);
+  const definition = await readDefinition(folder);
+  if (definition === undefined && !(await isThere(folder))) throw fail('LAB_NOT_RUNNING', { name });
+  const before = definition === undefined ? 0 : findMarked(markOf(definition)).length;
+  if (await answers(name, folder)) {
+    const control = await openControl(controlSocket(folder), name, daemonLog(folder));
+    // A daemon that ends before it could answer has ended all the same.
+    await Promise.race([control.call('down').catch(() => undefined), clock.sleep(60_000)]);
+    control.close();
+  }
+  await clearAway(name, folder, definition?.keep ?? false);
+  return { ended: before };
+};
+
+const refuseSecond = async (name: string, folder: string): Promise<void> => {
+  if (!(await answers(name, folder))) return;
+  const pid = await readFile(`${folder}/daemon.pid`, 'utf8').catch(() => '?');
+  throw fail('LAB_ALREADY_RUNNING', { name, pid: pid.trim() });
+};
+
+const answers = async (name: string, folder: string): Promise<boolean> => {
+  try {
+    const control = await openControl(controlSocket(folder), name, daemonLog(folder));
+    control.close();
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+};
+
+/** Ends what a lab of this name left running, and removes its folder but for data that is to be kept. */
+const clearAway = async (name: string, folder: string, keep: boolean): Promise<void> => {
+  const definition = await readDefinition(folder);
+  if (definition !== undefined) {
+    await endMarked(markOf(definition), { graceMs: definition.keep ? 10_000 : 0 });
+    await removeStaleHosts(name);
+    for (const path of definition.estate.services[0]?.encryption?.safePaths ?? []) await rm(path, { recursive: true, force: true });
+  }
+  if (!(await isThere(folder))) return;
+  if (!keep) {
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    return;
+  }
+  for (const entry of await readdir(folder)) {
+    if (!kept.has(entry)) await rm(`${folder}/${entry}`, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+};
+
+/** What of a lab's folder outlives it with --keep. */
+const kept = new Set(['sites', 'secrets.json', 'keys', 'lab.log']);
+
+const define = async (
+  options: LabOptions,
+  folder: string,
+  progress: LabProgress,
+  interactive: Interactive | undefined,
+): Promise<LabDefinition> => {
+  const described = await describeEstate(options);
+  const siteNames = described.sites.map(({ name }) => name);
+  const rtt = options.rtt ?? linksOf(described) ?? '5ms';
+  const parsed = parseRtt(rtt, siteNames);
+  if ('problem' in parsed) throw fail('COMMAND_USAGE', { problem: parsed.problem, help: 'coequal lab up --help' });
+  const loadPath = options.loadPath === undefined ? null : await checkDump(options.loadPath);
+  const cacheFolder = places().cache;
+  await makeFolders(folder, cacheFolder);
+  await checkSpace(folder, siteNames.length);
+  progress('programs');
+  const programs = await findPrograms(labPrograms(described), {
+    cacheFolder,
+    environment: cleanEnvironment(),
+    progress: (text) => progress('programs', text),
+    ...(interactive === undefined ? {} : { interactive }),
+  });
+  const { mode, reason } = await chooseMode(options, programs);
+  const token = randomBytes(8).toString('hex');
+  const estate = await layOut(described, folder, {
+    memoryFolder: `/dev/shm/coequal-${options.name}-${token}`,
+    address: (site, host) => (mode === 'full' ? siteAddress(site + 1, host + 1) : plainAddress(site + 1, host + 1)),
+    ports: async (address) => {
+      if (mode === 'full') return { client: 3306, group: 4567, incremental: 4568, transfer: 4444 };
+      const [client = 0, group = 0, incremental = 0, transfer = 0] = await freePorts(address, 4);
+      return { client, group, incremental, transfer };
+    },
+  });
+  return {
+    name: options.name,
+    token,
+    mode,
+    modeReason: reason,
+    folder,
+    cacheFolder,
+    estate,
+    rtt,
+    keep: options.keep,
+    hosts: options.hosts,
+    workload: options.workload,
+    skew: options.skew ?? 0,
+    seed: systemRandom.below(2 ** 31),
+    loadPath,
+    forwards: await chooseForwards(estate, mode),
+  };
+};
+
+const describeEstate = async (options: LabOptions): Promise<Estate> => {
+  if (options.estatePath === undefined) return estateOfSites(options.name, options.sites, options.preset ?? 'default');
+  const text = await readFile(options.estatePath, 'utf8').catch((error: unknown) => {
+    throw codeOf(error) === 'ENOENT'
+      ? fail('FILE_MISSING', { path: options.estatePath ?? '', advice: 'Check the path given with --estate.' })
+      : fail('FILE_UNREADABLE', { path: options.estatePath ?? '', reason: reasonOf(error) }, { cause: error });
+  });
+  return withPreset(estateOrThrow(text, options.estatePath), options.preset);
+};
+
+const withPreset = (estate: Estate, preset: PresetName | undefined): Estate =>
+  preset === undefined ? estate : { ...estate, services: estate.services.map((service) => ({ ...service, preset })) };
+
+/** The estate's own links as a matrix; undefined when it names none. */
+const linksOf = (estate: Estate): string | undefined =>
+  estate.links.length === 0
+    ? undefined
+    : estate.links.map(({ between: [a, b], rttMs }) => `${a}-${b}=${rttMs}ms`).join(',');
+
+const checkDump = async (path: string): Promise<string> => {
+  const absolute = path.startsWith('/') ? path : `${process.cwd()}/${path}`;
+  try {
+    await access(absolute, constants.R_OK);
+    if (!(await stat(absolute)).isFile()) throw new Error('it is not a regular file');
+    return absolute;
+  } catch (error) {
+    throw codeOf(error) === 'ENOENT'
+      ? fail('FILE_MISSING', { path, advice: 'Name a dump made by mariadb-dump, plain or compressed with gzip.' })
+      : fail('FILE_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error });
+  }
+};
+
+const makeFolders = async (folder: string, cacheFolder: string): Promise<void> => {
+  for (const path of [folder, cacheFolder]) {
+    try {
+      await mkdir(path, { recursive: true, mode: 0o755 });
+      await access(path, constants.W_OK);
+    } catch (error) {
+      throw fail(
+        'FOLDER_UNWRITABLE',
+        { path, reason: reasonOf(error), advice: 'Set COEQUAL_HOME to a folder that you may write.' },
+        { cause: error },
+      );
+    }
+  }
+};
+
+const checkSpace = async (folder: string, sites: number): Promise<void> => {
+  const { bavail, bsize } = await statfs(folder);
+  const needed = sites * diskBytesPerSite;
+  if (bavail * bsize >= needed) return;
+  throw fail('DISK_TOO_SMALL', {
+    path: folder,
+    free: formatBytes(bavail * bsize),
+    needed: formatBytes(needed),
+    setting: 'COEQUAL_HOME',
+  });
+};
+
+const chooseMode = async (
+  options: LabOptions,
+  programs: Awaited<ReturnType<typeof findPrograms>>,
+): Promise<{ readonly mode: 'full' | 'plain'; readonly reason: string | null }> => {
+  if (options.mode === 'plain') return { mode: 'plain', reason: null };
+  const probe = await probeFullMode(programs, cleanEnvironment());
+  if (probe.possible) return { mode: 'full', reason: null };
+  if (options.mode === 'full') {
+    throw fail('LAB_MODE_IMPOSSIBLE', {
+      mode: 'full',
+      reason: probe.reason,
+      advice: 'Run as root, allow unprivileged user namespaces, or use --mode plain (no latency, no partitions).',
+    });
+  }
+  return { mode: 'plain', reason: `Full mode is not possible here: ${probe.reason}.` };
+};
+
+const chooseForwards = async (estate: Estate, mode: 'full' | 'plain'): Promise<LabDefinition['forwards']> => {
+  const instances = estate.services[0]?.instances ?? [];
+  if (mode === 'plain') {
+    const hosts = estate.sites.flatMap((site) => site.hosts);
+    return instances.map(({ name, host, ports }) => ({
+      instance: name,
+      host: hosts.find((each) => each.name === host)?.address ?? '',
+      port: ports.client,
+    }));
+  }
+  const ports = await freePorts('127.0.0.1', instances.length);
+  return instances.map(({ name }, index) => ({ instance: name, host: '127.0.0.1', port: ports[index] ?? 0 }));
+};
+
+const front = fileURLToPath(new URL('./front/main.ts', import.meta.url));
+const daemon = fileURLToPath(new URL('./daemon/main.ts', import.meta.url));
+
+const launch = async (definition: LabDefinition, folder: string): Promise<ControlClient> => {
+  const logFile = await open(daemonLog(folder), 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [definition.mode === 'full' ? front : daemon, folder], {
+      detached: true,
+      stdio: ['ignore', logFile.fd, logFile.fd],
+      env: { ...cleanEnvironment(), COEQUAL_LAB: markOf(definition) },
+      cwd: '/',
+    });
+    let ended = false;
+    child.once('exit', () => {
+      ended = true;
+    });
+    child.once('error', () => {
+      ended = true;
+    });
+    child.unref();
+    return await until(
+      clock,
+      { what: `The daemon of the lab ${definition.name}`, deadlineMs: startDeadlineMs, everyMs: 20 },
+      async () => {
+        if (ended) throw await endedAtStart(definition.name, folder);
+        return openControl(controlSocket(folder), definition.name, daemonLog(folder)).catch(() => undefined);
+      },
+    );
+  } finally {
+    await logFile.close();
+  }
+};
+
+const endedAtStart = async (name: string, folder: string) => {
+  const text = await readFile(daemonLog(folder), 'utf8').catch(() => '');
+  const last = text.trim().split('\n').at(-1) ?? '';
+  return fail('LAB_ENDED', { name, reason: `its daemon did not start: ${last.slice(0, 300)}`, log: daemonLog(folder) });
+};
+
+const cleanEnvironment = (): Readonly<Record<string, string>> => {
+  const passed: Record<string, string> = {};
+  for (const name of ['PATH', 'HOME', 'LANG', 'CI', 'TMPDIR']) {
+    const value = process.env[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+};
+
+const handleOf = (name: string, folder: string, control: ControlClient): LabHandle => ({
+  name,
+  snapshot: async () => (await control.call('snapshot')) as LabSnapshot,
+  watch: async (onSnapshot, signal) => {
+    const watcher = await openControl(controlSocket(folder), name, daemonLog(folder));
+    signal.addEventListener('abort', watcher.close, { once: true });
+    try {
+      await watcher.call('watch', null, (value) => onSnapshot(value as LabSnapshot));
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  },
+  fault: async (fault) => textOf(await control.call('fault', fault)),
+  heal: async (site) => textOf(await control.call('heal', site === undefined ? {} : { site })),
+  forcePrimary: async (instance) => textOf(await control.call('forcePrimary', { instance })),
+  drill: async (call, progress) =>
+    (await control.call('drill', call, (value) => {
+      const { text } = value as { readonly text?: unknown };
+      if (typeof text === 'string') progress(text);
+    })) as DrillReport,
+  down: async () => {
+    control.close();
+    await endLab(name);
+  },
+  detach: control.close,
+});
+
+const textOf = (value: unknown): { readonly text: string } => ({
+  text: typeof value === 'object' && value !== null && 'text' in value ? String(value.text) : '',
+});
+
+const report = (value: unknown, progress: LabProgress): void => {
+  const { step, detail } = value as { readonly step?: unknown; readonly detail?: unknown };
+  if (typeof step === 'string') progress(step, typeof detail === 'string' ? detail : undefined);
+};
+
+const readDefinition = async (folder: string): Promise<LabDefinition | undefined> => {
+  try {
+    return JSON.parse(await readFile(definitionPath(folder), 'utf8')) as LabDefinition;
+  } catch (error) {
+    // Torn by a crash while it was written: there is nothing it could have started yet.
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+};
+
+const isThere = async (path: string): Promise<boolean> => {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+};

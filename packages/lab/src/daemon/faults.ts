@@ -1,0 +1,191 @@
+/**
+ * Faults, and how each is undone. A fault is a value with a `heal`; a site's faults in force are a list, healed
+ * in reverse. What the mode or the machine cannot do is refused with the reason, before anything is touched.
+ */
+import { signalGroup } from '@coequal/engines';
+import { fail, formatDuration } from '@coequal/kernel';
+import type { Fault } from '@coequal/proof';
+import type { ClientProcess } from './clients.ts';
+import type { Stage, StageSite } from './stage.ts';
+
+export type ActiveFault = {
+  readonly fault: Fault;
+  /** In words, for the view: "its database is killed". */
+  readonly text: string;
+  /** Undoes what the fault did to the surroundings. Restarting what is down is the healer's part. */
+  readonly undo: () => Promise<void>;
+  /** True: processes of the site are down or stopped on purpose. */
+  readonly down: boolean;
+};
+
+export type FaultContext = {
+  readonly stage: Stage;
+  readonly clients: (site: string) => readonly ClientProcess[];
+};
+
+const stopDeadlineMs = 30_000;
+const defaults = { latencyMs: 50, lossPercent: 5, clockSeconds: 300, slowBytesPerSecond: 64 * 1024 };
+
+/** Makes a fault happen. @throws FAULT_IMPOSSIBLE, SITE_UNKNOWN */
+export const inject = async (context: FaultContext, fault: Fault): Promise<ActiveFault> => {
+  const site = siteNamed(context.stage, fault.site);
+  switch (fault.kind) {
+    case 'kill':
+      return kill(context, site, fault);
+    case 'hang':
+      return hang(context, site, fault);
+    case 'stop':
+      return stop(site, fault);
+    case 'partition':
+      return partition(context, site, fault);
+    case 'latency':
+      return latency(context, site, fault);
+    case 'loss':
+      return loss(context, site, fault);
+    case 'slow-disk':
+      return slowDisk(site, fault);
+    case 'full-disk':
+      return fullDisk(site, fault);
+    case 'clock':
+      return clock(site, fault);
+  }
+};
+
+const subject = (fault: Fault): string => (fault.whole === true ? 'everything here' : 'its database');
+const nothing = async (): Promise<void> => {};
+
+const kill = async ({ clients }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  await Promise.all([
+    ...site.drivers.map((driver) => driver.fence()),
+    ...site.arbitrators.map((arbitrator) => arbitrator.fence()),
+    ...(fault.whole === true ? clients(site.name).map(async (client) => client.signal('SIGKILL')) : []),
+  ]);
+  return { fault, text: `${subject(fault)} is killed`, undo: nothing, down: true };
+};
+
+const hang = async ({ clients }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  const processes = [...site.drivers, ...site.arbitrators].flatMap((each) => each.process() ?? []);
+  for (const each of processes) signalGroup(each, 'SIGSTOP');
+  if (fault.whole === true) for (const client of clients(site.name)) client.signal('SIGSTOP');
+  const undo = async (): Promise<void> => {
+    for (const each of processes) signalGroup(each, 'SIGCONT');
+    for (const client of clients(site.name)) client.signal('SIGCONT');
+  };
+  return { fault, text: `${subject(fault)} hangs`, undo, down: false };
+};
+
+const stop = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  await Promise.all([
+    ...site.drivers.map((driver) => driver.stop(stopDeadlineMs)),
+    ...site.arbitrators.map((arbitrator) => arbitrator.stop()),
+  ]);
+  return { fault, text: 'its database is stopped in order', undo: nothing, down: true };
+};
+
+const partition = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  needNetwork(stage, fault);
+  for (const other of fault.between ?? []) siteNamed(stage, other);
+  await stage.network.cut(site.name, {
+    ...(fault.whole === undefined ? {} : { whole: fault.whole }),
+    ...(fault.oneWay === undefined ? {} : { oneWay: fault.oneWay }),
+    ...(fault.between === undefined ? {} : { between: fault.between }),
+  });
+  const [a, b] = fault.between ?? [];
+  const where = a === undefined ? 'the other sites' : a === site.name ? b : a;
+  const way = fault.oneWay === true ? 'does not reach' : 'is cut off from';
+  return {
+    fault,
+    text: `${subject(fault)} ${way} ${where}`,
+    undo: () => stage.network.uncut(site.name),
+    down: false,
+  };
+};
+
+const latency = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  needNetwork(stage, fault);
+  const addedMs = fault.amount ?? defaults.latencyMs;
+  await stage.network.setLatency(site.name, addedMs);
+  return {
+    fault,
+    text: `its round trips take ${formatDuration(addedMs)} longer`,
+    undo: () => stage.network.setLatency(site.name, 0),
+    down: false,
+  };
+};
+
+const loss = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  needNetwork(stage, fault);
+  const percent = fault.amount ?? defaults.lossPercent;
+  if (percent < 0 || percent > 100) {
+    throw fail('FAULT_IMPOSSIBLE', { fault: 'loss', reason: `${percent} is not a percentage`, advice: 'Give 0 to 100.' });
+  }
+  await stage.network.setLoss(site.name, percent);
+  return {
+    fault,
+    text: `${percent} % of its packets are lost`,
+    undo: () => stage.network.setLoss(site.name, 0),
+    down: false,
+  };
+};
+
+const slowDisk = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  const { volume, host } = site;
+  if (!volume.can.slow || host === null) {
+    throw fail('FAULT_IMPOSSIBLE', {
+      fault: 'slow-disk',
+      reason: volume.can.reason ?? 'this lab has no cgroups to throttle with',
+      advice: 'It needs root, a loop device and the blkio (or io) controller.',
+    });
+  }
+  await volume.slow(host, fault.amount ?? defaults.slowBytesPerSecond);
+  return { fault, text: 'its disk is slow', undo: () => volume.unslow(host), down: false };
+};
+
+const fullDisk = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  const { volume } = site;
+  if (!volume.can.fill) {
+    throw fail('FAULT_IMPOSSIBLE', {
+      fault: 'full-disk',
+      reason: volume.can.reason ?? 'its data lies in an ordinary folder',
+      advice: 'It needs the full mode, in which each site has a volume of its own.',
+    });
+  }
+  await volume.fill();
+  return { fault, text: 'its disk is full', undo: () => volume.unfill(), down: false };
+};
+
+const clock = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
+  const { clock: fake } = site;
+  if (fake === null) {
+    throw fail('FAULT_IMPOSSIBLE', {
+      fault: 'clock',
+      reason: 'libfaketime was not found',
+      advice: 'Install the package libfaketime and start the lab again.',
+    });
+  }
+  const seconds = fault.amount ?? defaults.clockSeconds;
+  await fake.setOffset(seconds);
+  return {
+    fault,
+    text: `its clock is ${formatDuration(Math.abs(seconds) * 1_000)} ${seconds < 0 ? 'behind' : 'ahead'}`,
+    undo: () => fake.setOffset(0),
+    down: false,
+  };
+};
+
+const needNetwork = (stage: Stage, fault: Fault): void => {
+  if (stage.network.mode === 'full') return;
+  throw fail('FAULT_IMPOSSIBLE', {
+    fault: fault.kind,
+    reason: 'plain mode has one network for all sites',
+    advice: 'Run the lab in full mode: as root, or where unprivileged user namespaces are allowed.',
+  });
+};
+
+export const siteNamed = (stage: Stage, name: string): StageSite => {
+  const site = stage.sites.find((each) => each.name === name);
+  if (site === undefined) {
+    throw fail('SITE_UNKNOWN', { site: name, sites: stage.sites.map((each) => each.name).join(', ') });
+  }
+  return site;
+};

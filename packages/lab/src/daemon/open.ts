@@ -1,0 +1,256 @@
+/** Opens a lab: from its definition to three sites serving a bank, one named step after the other. */
+import { mkdir } from 'node:fs/promises';
+import { findPrograms, labPrograms, type Programs, presets, socketPath, startService } from '@coequal/engines';
+import { type Clock, fail, type Log, reasonOf } from '@coequal/kernel';
+import { bankAccess, type DrillReport, drillTools, runDrill, writeEvidence } from '@coequal/proof';
+import { makeSigningKey } from '@coequal/trust';
+import type { LabDefinition } from '../definition.ts';
+import { forward } from '../forward.ts';
+import { openNetwork, openPlainNetwork } from '../network/network.ts';
+import { parseRtt } from '../network/rtt.ts';
+import { forwardSocket } from '../places.ts';
+import { labArena } from './arena.ts';
+import type { DrillCall } from './calls.ts';
+import { type Checker, startChecker } from './checker.ts';
+import { loadDump } from './load.ts';
+import { type Runtime, runLab } from './runtime.ts';
+import { startViewer, type Viewer } from './snapshot.ts';
+import { type Stage, setStage } from './stage.ts';
+
+export type Lab = {
+  readonly runtime: Runtime;
+  readonly viewer: Viewer;
+  readonly drill: (call: DrillCall, progress: (value: unknown) => void, gone: AbortSignal) => Promise<DrillReport>;
+  readonly close: () => Promise<void>;
+};
+
+export type OpenTools = {
+  readonly definition: LabDefinition;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly progress: (step: string, detail?: string) => void;
+  readonly environment: Readonly<Record<string, string>>;
+};
+
+/** The bank of the lab: enough accounts that conflicts are the exception, and 1,000.00 in each. */
+const bank = { accounts: 1_000, initialBalance: 100_000 };
+const clientsPerSite = 4;
+/** Keeps a laptop usable; the bench and drills go as fast as answers come. */
+const workloadRatePerSite = 60;
+const serveDeadlineMs = 180_000;
+
+export const openLab = async (tools: OpenTools): Promise<Lab> => {
+  const { definition, clock, log, progress } = tools;
+  const beganAt = clock.now();
+  progress('programs');
+  const programs = await findPrograms(labPrograms(definition.estate), {
+    cacheFolder: definition.cacheFolder,
+    environment: tools.environment,
+    progress: (text) => progress('programs', text),
+  });
+  progress('network');
+  const network = await openLabNetwork(tools, programs);
+  const undo: (() => Promise<void>)[] = [() => network.close()];
+  try {
+    const stage = await setStage({ ...tools, programs, network, progress: (step) => progress(step) });
+    undo.splice(0, 1, () => stage.close());
+    const database = definition.loadPath === null ? stage.service.database : 'coequal_bank';
+    const runtime = runLab({ stage, definition, database, environment: { ...tools.environment, ...programs.environment }, clock, log });
+    undo.splice(0, 1, () => runtime.close());
+    await startDatabases(tools, programs, runtime);
+    await openAccounts(stage, runtime, database);
+    await openForwards(definition, network.mode);
+    let checker: Checker | null = null;
+    const viewer = startViewer({
+      runtime,
+      checker: () => checker,
+      limits: [...(definition.modeReason === null ? [] : [definition.modeReason]), ...network.limits],
+      beganAt,
+      database,
+      clock,
+      log,
+    });
+    const lab = { runtime, viewer, checker: () => checker, programs, definition, clock };
+    if (definition.workload) {
+      progress('bank', 'opening accounts');
+      checker = startChecker({
+        endpoints: runtime.endpoints,
+        serving: viewer.serving,
+        clock,
+        log,
+        alarm: (text) => runtime.say(null, `ALARM: ${text}`),
+      });
+      await startWorkload(runtime, checker);
+      await firstAcknowledged(runtime, clock);
+    }
+    await viewer.refresh();
+    progress('serving');
+    runtime.say(null, 'all sites serve');
+    return {
+      runtime,
+      viewer,
+      drill: (call, say, gone) => holdDrill(lab, call, say, gone),
+      close: async () => {
+        checker?.stop();
+        viewer.stop();
+        await runtime.close();
+      },
+    };
+  } catch (error) {
+    for (const step of undo) await step().catch((reason: unknown) => log('warn', 'not undone', { reason: reasonOf(reason) }));
+    throw error;
+  }
+};
+
+const openLabNetwork = (tools: OpenTools, programs: Programs) => {
+  const { definition, clock, log } = tools;
+  const sites = definition.estate.sites.map(({ name }) => name);
+  if (definition.mode === 'plain') return openPlainNetwork({ sites });
+  const rtt = parseRtt(definition.rtt, sites);
+  if ('problem' in rtt) throw fail('COMMAND_USAGE', { problem: rtt.problem, help: 'coequal lab up --help' });
+  return openNetwork({
+    sites,
+    rttMs: rtt.rttMs,
+    programs,
+    folder: definition.folder,
+    environment: tools.environment,
+    log,
+    clock,
+  });
+};
+
+const startDatabases = async (tools: OpenTools, programs: Programs, runtime: Runtime): Promise<void> => {
+  const { definition, clock, log, progress } = tools;
+  const { stage } = runtime;
+  progress('databases', stage.kept ? 'starting with kept data' : 'starting');
+  for (const site of stage.sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
+  const how = { service: stage.service.name, clock, log, serveDeadlineMs };
+  if (definition.loadPath === null || stage.kept) {
+    await startService(runtime.drivers(), how);
+    return;
+  }
+  const [first] = runtime.drivers();
+  if (first === undefined) throw new Error('Bug: a lab without instances');
+  await first.start({ kind: 'bootstrap' });
+  await first.untilServing(serveDeadlineMs);
+  progress('load', definition.loadPath);
+  const warnings = await loadDump(definition.loadPath, {
+    programs,
+    driver: first,
+    socket: socketPath(`${definition.folder}/run/${first.instance}`),
+    administrator: stage.administrator.current,
+    database: stage.service.database,
+    environment: tools.environment,
+  });
+  for (const warning of warnings) {
+    progress('warning', warning);
+    runtime.say(null, warning);
+  }
+  progress('databases', 'copying the data to the other sites');
+  await startService(runtime.drivers(), how);
+};
+
+/** Gives the administrator a password of this lab's own, and makes the application's account and schema. */
+const openAccounts = async (stage: Stage, runtime: Runtime, database: string): Promise<void> => {
+  const [driver] = runtime.drivers();
+  if (driver === undefined || stage.kept) return;
+  const { user, password } = stage.application;
+  const { administratorNext } = stage;
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [administratorNext.user, 'localhost', administratorNext.password]);
+  stage.administrator.current = administratorNext;
+  await driver.administer(`CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4`);
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  for (const schema of new Set([database, stage.service.database])) {
+    // The underscore is a wildcard in a grant; the schema's own is meant.
+    await driver.administer(`GRANT ALL ON \`${schema.replaceAll('_', '\\_')}\`.* TO ?@?`, [user, '%']);
+  }
+};
+
+/** The lab's half of the carried ports; in plain mode the instances' own addresses are this machine's. */
+const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): Promise<void> => {
+  if (mode === 'plain') return;
+  for (const [index, { instance }] of definition.forwards.entries()) {
+    const placed = definition.estate.services[0]?.instances.find(({ name }) => name === instance);
+    const host = definition.estate.sites.flatMap(({ hosts }) => hosts).find(({ name }) => name === placed?.host);
+    if (placed === undefined || host === undefined) throw new Error(`Bug: no instance ${instance}`);
+    await forward({ path: forwardSocket(definition.folder, index) }, { host: host.address, port: placed.ports.client });
+  }
+};
+
+const startWorkload = async (runtime: Runtime, checker: Checker): Promise<void> => {
+  const { definition } = runtime;
+  const [endpoint] = runtime.endpoints();
+  if (endpoint === undefined) throw new Error('Bug: a lab without instances');
+  await bankAccess.create(endpoint, bank);
+  const folder = `${definition.folder}/ledgers`;
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  for (const site of runtime.stage.sites.filter(({ drivers }) => drivers.length > 0)) {
+    const client = runtime.startBankClients(site.name, {
+      seed: definition.seed,
+      connections: clientsPerSite,
+      ratePerSecond: workloadRatePerSite,
+      accounts: bank.accounts,
+      skew: definition.skew,
+      ledgerPath: `${folder}/${site.name}.ndjson`,
+      statementMs: statementDeadlineMs(runtime),
+    });
+    client.onReport(checker.note);
+  }
+};
+
+/** Longer than the preset's stall, so that survivors wait instead of erring; not so long that a hang is for ever. */
+const statementDeadlineMs = (runtime: Runtime): number =>
+  Math.max(3_000, 2 * presets[runtime.stage.service.preset].typicalStallMs);
+
+const firstAcknowledged = async (runtime: Runtime, clock: Clock): Promise<void> => {
+  const end = clock.monotonic() + 60_000;
+  const clients = () => runtime.stage.sites.flatMap((site) => runtime.clientsOf(site.name));
+  while (clients().some((client) => (client.report()?.acknowledged ?? 0) === 0)) {
+    const dead = clients().find((client) => !client.alive());
+    if (dead !== undefined || clock.monotonic() > end) {
+      throw fail('DEADLINE_PASSED', {
+        what: `The first transaction at ${dead?.site ?? 'every site'}`,
+        seconds: 60,
+        last: '',
+        advice: `See ${runtime.definition.folder}/lab.log.`,
+      });
+    }
+    await clock.sleep(20);
+  }
+};
+
+type HeldLab = {
+  readonly runtime: Runtime;
+  readonly programs: Programs;
+  readonly definition: LabDefinition;
+  readonly clock: Clock;
+};
+
+const holdDrill = async (
+  { runtime, programs, definition, clock }: HeldLab,
+  call: DrillCall,
+  say: (value: unknown) => void,
+  gone: AbortSignal,
+): Promise<DrillReport> => {
+  const ledgerFolder = `${definition.folder}/drill-${clock.now().toString(36)}`;
+  await mkdir(ledgerFolder, { recursive: true, mode: 0o755 });
+  const result = await runDrill(
+    drillTools({ arena: labArena(runtime, { ...programs.versions, node: process.versions.node }), clock, progress: say }),
+    call.name,
+    {
+      seed: call.seed,
+      seconds: call.seconds,
+      connections: call.connections,
+      ...(call.ratePerSecond === undefined ? {} : { ratePerSecond: call.ratePerSecond }),
+      ...bank,
+      skew: definition.skew,
+      statementMs: statementDeadlineMs(runtime),
+      ledgerFolder,
+      command: call.command,
+      signal: gone,
+    },
+  );
+  await mkdir(call.out, { recursive: true });
+  return writeEvidence(call.out, result, makeSigningKey());
+};
+

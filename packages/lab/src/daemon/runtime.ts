@@ -1,0 +1,333 @@
+/**
+ * A running lab: its instances, the faults in force, the bank's clients and what is known of them. Everything
+ * that changes passes through here, one change at a time, so that a fault and its healing never interleave.
+ */
+import { readFile } from 'node:fs/promises';
+import { forcePrimary, type GaleraDriver, rejoin, startService } from '@coequal/engines';
+import { serves } from '@coequal/estate';
+import { type Clock, CoequalError, fail, type Log, reasonOf, until } from '@coequal/kernel';
+import type { ClientOptions, Endpoint, Fault } from '@coequal/proof';
+import type { LabDefinition } from '../definition.ts';
+import type { LabEvent } from '../snapshot.ts';
+import { type ClientProcess, startClients } from './clients.ts';
+import { type ActiveFault, inject, siteNamed } from './faults.ts';
+import type { Stage, StageSite } from './stage.ts';
+
+export type Runtime = {
+  readonly stage: Stage;
+  readonly definition: LabDefinition;
+  readonly events: () => readonly LabEvent[];
+  readonly say: (site: string | null, text: string) => void;
+  readonly faultsOf: (site: string) => readonly ActiveFault[];
+  readonly clientsOf: (site: string) => readonly ClientProcess[];
+  readonly drivers: () => readonly GaleraDriver[];
+  readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
+  readonly startBankClients: (site: string, options: ClientOptions) => ClientProcess;
+  readonly fault: (fault: Fault) => Promise<string>;
+  /** Undoes all faults of a site, or of all; resolves when what was started again serves, unless told not to wait. */
+  readonly heal: (site: string | undefined, wait: boolean) => Promise<string>;
+  readonly fullOutage: () => Promise<void>;
+  readonly forcePrimary: (instance: string) => Promise<string>;
+  /** Endpoints as clients inside a site see them: its own first, the others by distance. */
+  readonly endpointsFrom: (site: string) => readonly Endpoint[];
+  /** Endpoints as the daemon sees them. */
+  readonly endpoints: () => readonly Endpoint[];
+  readonly close: () => Promise<void>;
+};
+
+const serveDeadlineMs = 180_000;
+const supervisionEveryMs = 500;
+/** An instance that ended by itself is started again at most so often a minute. */
+const restartsPerMinute = 3;
+const eventLimit = 200;
+
+export type RuntimeTools = {
+  readonly stage: Stage;
+  readonly definition: LabDefinition;
+  readonly database: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export const runLab = (tools: RuntimeTools): Runtime => {
+  const { stage, definition, clock, log } = tools;
+  const events: LabEvent[] = [];
+  const faults = new Map<string, ActiveFault[]>();
+  const clients = new Map<string, ClientProcess[]>();
+  const restarts = new Map<string, number[]>();
+  const closing = new AbortController();
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Healing in progress, per site: supervision keeps its hands off. */
+  const busy = new Set<string>();
+
+  const say = (site: string | null, text: string): void => {
+    events.push({ at: clock.now(), site, text });
+    if (events.length > eventLimit) events.splice(0, events.length - eventLimit);
+    log('info', 'happened', { site, text });
+  };
+
+  /** One change at a time; a failed one does not stop the next. */
+  const inTurn = <T>(change: () => Promise<T>): Promise<T> => {
+    const result = turn.then(change, change);
+    turn = result.catch(() => undefined);
+    return result;
+  };
+
+  const faultsOf = (site: string): readonly ActiveFault[] => faults.get(site) ?? [];
+  const clientsOf = (site: string): readonly ClientProcess[] => clients.get(site) ?? [];
+  const drivers = () => stage.sites.flatMap((site) => site.drivers);
+  const driverNamed = (instance: string) => {
+    for (const site of stage.sites) {
+      const driver = site.drivers.find((each) => each.instance === instance || site.name === instance);
+      if (driver !== undefined) return { site, driver };
+    }
+    throw fail('SITE_UNKNOWN', { site: instance, sites: drivers().map((driver) => driver.instance).join(', ') });
+  };
+
+  const makeFault = async (fault: Fault): Promise<string> => {
+    const site = siteNamed(stage, fault.site);
+    const active = await inject({ stage, clients: clientsOf }, fault);
+    faults.set(site.name, [...faultsOf(site.name), active]);
+    say(site.name, active.text);
+    if (fault.forMs !== undefined) healLater(site.name, active, fault.forMs);
+    return `${site.name}: ${active.text}.`;
+  };
+
+  const healLater = (site: string, active: ActiveFault, afterMs: number): void => {
+    clock
+      .sleep(afterMs, closing.signal)
+      .then(() => (faultsOf(site).includes(active) ? heal(site, false) : undefined))
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) say(site, `could not be healed: ${reasonOf(error)}`);
+      });
+  };
+
+  const heal = (name: string | undefined, wait: boolean): Promise<string> =>
+    inTurn(async () => {
+      const sites = name === undefined ? stage.sites : [siteNamed(stage, name)];
+      for (const site of sites) {
+        for (const active of [...faultsOf(site.name)].reverse()) await active.undo();
+        const had = faultsOf(site.name).length > 0;
+        faults.delete(site.name);
+        if (had) say(site.name, 'is healed');
+      }
+      const restarting = restart(sites);
+      if (wait) await restarting;
+      else restarting.catch((error: unknown) => say(null, reasonOf(error)));
+      return `${sites.map((site) => site.name).join(', ')}: healed.`;
+    });
+
+  /** Starts what is down in these sites, and waits until everything there serves. */
+  const restart = async (sites: readonly StageSite[]): Promise<void> => {
+    for (const site of sites) busy.add(site.name);
+    try {
+      for (const site of sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
+      const observed = await Promise.all(drivers().map((driver) => driver.observe()));
+      const anyServes = observed.some(({ state }) => serves(state));
+      if (anyServes) {
+        const down = sites.flatMap((site) => site.drivers).filter((driver) => driver.process() === undefined);
+        await Promise.all(down.map((driver) => rejoin(driver, serveDeadlineMs)));
+      } else {
+        await recoverAll(sites);
+      }
+      await Promise.all(sites.flatMap((site) => site.drivers).map(settle));
+      for (const site of sites) restartClients(site.name);
+    } finally {
+      for (const site of sites) busy.delete(site.name);
+    }
+  };
+
+  /** Nobody serves: give those that still run a moment to find each other, then recover as a whole. */
+  const recoverAll = async (sites: readonly StageSite[]): Promise<void> => {
+    const unreachable = stage.sites
+      .filter((site) => faultsOf(site.name).some(({ down }) => down) && !sites.includes(site))
+      .flatMap((site) => site.drivers.map((driver) => driver.instance));
+    if (drivers().every((driver) => driver.process() !== undefined) && (await cameBack(5_000))) return;
+    const recovery = await startService(drivers(), {
+      service: stage.service.name,
+      clock,
+      log,
+      serveDeadlineMs,
+      unreachable,
+    });
+    say(null, `the service is back (${recovery.way})`);
+  };
+
+  const cameBack = async (deadlineMs: number): Promise<boolean> => {
+    try {
+      await until(clock, { what: 'a majority', deadlineMs, everyMs: 100 }, async () =>
+        (await Promise.all(drivers().map((driver) => driver.observe()))).some(({ state }) => serves(state)),
+      );
+      return true;
+    } catch (error) {
+      if (error instanceof CoequalError && error.code === 'DEADLINE_PASSED') return false;
+      throw error;
+    }
+  };
+
+  /** An instance that survived its fault but cannot come back by itself is started again. */
+  const settle = async (driver: GaleraDriver): Promise<void> => {
+    try {
+      await driver.untilServing(20_000);
+    } catch (error) {
+      log('warn', 'instance does not settle', { instance: driver.instance, reason: reasonOf(error) });
+      await driver.fence();
+      await rejoin(driver, serveDeadlineMs);
+    }
+  };
+
+  const restartClients = (site: string): void => {
+    const known = clients.get(site) ?? [];
+    const revived = known.map((client) => (client.alive() ? client : (starts.get(client)?.() ?? client)));
+    clients.set(site, revived);
+  };
+
+  const starts = new Map<ClientProcess, () => ClientProcess>();
+
+  const startBankClients = (site: string, options: ClientOptions): ClientProcess => {
+    const host = siteNamed(stage, site).host;
+    const begin = (): ClientProcess => {
+      const client = startClients({
+        site,
+        endpoints: endpointsFrom(site),
+        options,
+        enter: (argv) => stage.network.enter(site, [...argv]),
+        environment: tools.environment,
+        started: (pid) => host?.add(pid),
+        clock,
+        log,
+      });
+      starts.set(client, begin);
+      return client;
+    };
+    const client = begin();
+    clients.set(site, [...clientsOf(site).filter((each) => each.alive()), client]);
+    return client;
+  };
+
+  const endpointOf = (instance: string, site: string, host: string, port: number): Endpoint => ({
+    instance,
+    site,
+    host,
+    port,
+    ...stage.application,
+    database: tools.database,
+    ...(stage.service.tls ? { authority: stage.authority.certificate } : {}),
+  });
+
+  const addressed = () =>
+    stage.service.instances.map((instance) => {
+      const site = definition.estate.sites.find(({ hosts }) => hosts.some(({ name }) => name === instance.host));
+      const host = site?.hosts.find(({ name }) => name === instance.host);
+      return endpointOf(instance.name, site?.name ?? '', host?.address ?? '', instance.ports.client);
+    });
+
+  const endpointsFrom = (site: string): readonly Endpoint[] =>
+    addressed()
+      .map((endpoint) => ({
+        endpoint: { ...endpoint, ...localAddressOf(site) },
+        distance: endpoint.site === site ? -1 : stage.network.rttMs(site, endpoint.site),
+      }))
+      .sort((a, b) => a.distance - b.distance)
+      .map(({ endpoint }) => endpoint);
+
+  const localAddressOf = (site: string) => {
+    const localAddress = stage.network.clientAddress(site);
+    return localAddress === undefined ? {} : { localAddress };
+  };
+
+  /** Restarts instances that ended without a fault of ours. */
+  const supervise = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      await clock.sleep(supervisionEveryMs, closing.signal);
+      for (const site of stage.sites) {
+        if (busy.has(site.name) || faultsOf(site.name).length > 0) continue;
+        for (const driver of site.drivers) if (driver.process() === undefined) await revive(site, driver);
+      }
+    }
+  };
+
+  const revive = async (site: StageSite, driver: GaleraDriver): Promise<void> => {
+    const recent = (restarts.get(driver.instance) ?? []).filter((at) => clock.monotonic() - at < 60_000);
+    if (recent.length >= restartsPerMinute) return;
+    restarts.set(driver.instance, [...recent, clock.monotonic()]);
+    const { reason } = await driver.observe();
+    say(site.name, `${driver.instance} ended by itself (${reason}) and is started again`);
+    await inTurn(() => restart([site])).catch((error: unknown) => say(site.name, reasonOf(error)));
+  };
+
+  supervise().catch((error: unknown) => {
+    if (!closing.signal.aborted) log('error', 'supervision ended', { reason: reasonOf(error) });
+  });
+
+  const fullOutage = (): Promise<void> =>
+    inTurn(async () => {
+      for (const site of stage.sites) busy.add(site.name);
+      say(null, 'all instances are killed at once');
+      await Promise.all([
+        ...drivers().map((driver) => driver.fence()),
+        ...stage.sites.flatMap((site) => site.arbitrators.map((arbitrator) => arbitrator.fence())),
+      ]);
+      for (const site of stage.sites) faults.delete(site.name);
+      await restart(stage.sites);
+    });
+
+  const force = (name: string): Promise<string> =>
+    inTurn(async () => {
+      const { site, driver } = driverNamed(name);
+      const others = drivers().filter((other) => other !== driver);
+      await forcePrimary(driver, others, { service: stage.service.name, clock, log, serveDeadlineMs: 30_000 });
+      for (const other of stage.sites) {
+        if (other === site || faultsOf(other.name).some(({ down }) => down) || other.drivers.length === 0) continue;
+        const fault: Fault = { kind: 'kill', site: other.name };
+        faults.set(other.name, [...faultsOf(other.name), { fault, text: 'its database is fenced', undo: nothing, down: true }]);
+      }
+      say(site.name, `${driver.instance} was made a primary component by itself (class C3)`);
+      return `${driver.instance} serves by itself. Instances that return join it and take over its data.`;
+    });
+
+  return {
+    stage,
+    definition,
+    events: () => events,
+    say,
+    faultsOf,
+    clientsOf,
+    drivers,
+    driverNamed,
+    startBankClients,
+    fault: (fault) => inTurn(() => makeFault(fault)),
+    heal,
+    fullOutage,
+    forcePrimary: force,
+    endpointsFrom,
+    endpoints: addressed,
+    close: async () => {
+      closing.abort();
+      await Promise.allSettled([...clients.values()].flat().map((client) => client.finish()));
+      for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await active.undo();
+      await Promise.allSettled([
+        ...drivers().map((driver) => (definition.keep ? driver.stop(30_000) : driver.fence())),
+        ...stage.sites.flatMap((site) => site.arbitrators.map((arbitrator) => arbitrator.fence())),
+      ]);
+      await stage.close();
+    },
+  };
+};
+
+const nothing = async (): Promise<void> => {};
+
+/** Resident memory of a process and what it started, bytes; null when it is gone. */
+export const memoryOf = async (pid: number | undefined): Promise<number | null> => {
+  if (pid === undefined) return null;
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    return kib === undefined ? null : Number(kib) * 1024;
+  } catch {
+    // Between asking and reading it may end: then it uses no memory.
+    return null;
+  }
+};
+

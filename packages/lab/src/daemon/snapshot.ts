@@ -1,0 +1,158 @@
+/** Puts together what the lab says of itself: looks at every instance twice a second, and keeps the last look. */
+import { type InstanceState, serves } from '@coequal/estate';
+import { type Clock, type Log, reasonOf } from '@coequal/kernel';
+import type { Observation } from '@coequal/engines';
+import type { ClientsSnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
+import type { Checker } from './checker.ts';
+import { memoryOf, type Runtime } from './runtime.ts';
+import type { StageSite } from './stage.ts';
+
+export type Viewer = {
+  readonly snapshot: () => LabSnapshot;
+  readonly serving: (instance: string) => boolean;
+  /** Calls back with every new snapshot until the signal. */
+  readonly watch: (onSnapshot: (snapshot: LabSnapshot) => void, signal: AbortSignal) => void;
+  readonly refresh: () => Promise<void>;
+  readonly stop: () => void;
+};
+
+const everyMs = 500;
+const eventsShown = 20;
+
+export type ViewerTools = {
+  readonly runtime: Runtime;
+  readonly checker: () => Checker | null;
+  readonly limits: readonly string[];
+  readonly beganAt: number;
+  readonly database: string;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export const startViewer = (tools: ViewerTools): Viewer => {
+  const { runtime, clock, log } = tools;
+  const stopping = new AbortController();
+  const observed = new Map<string, Observation & { readonly memoryBytes: number | null }>();
+  const listeners = new Set<(snapshot: LabSnapshot) => void>();
+
+  const refresh = async (): Promise<void> => {
+    await Promise.all(
+      runtime.drivers().map(async (driver) => {
+        const observation = await driver.observe();
+        observed.set(driver.instance, { ...observation, memoryBytes: await memoryOf(driver.process()?.pid) });
+      }),
+    );
+  };
+
+  const instanceOf = (name: string): InstanceSnapshot => {
+    const forward = runtime.definition.forwards.find(({ instance }) => instance === name);
+    const seen = observed.get(name);
+    return {
+      name,
+      engine: runtime.stage.service.engine,
+      state: seen?.state ?? 'starting',
+      reason: seen?.reason ?? 'Not looked at yet.',
+      host: forward?.host ?? '',
+      port: forward?.port ?? 0,
+      members: seen?.members ?? null,
+      memoryBytes: seen?.memoryBytes ?? null,
+    };
+  };
+
+  const siteOf = (site: StageSite): SiteSnapshot => {
+    const instances = site.drivers.map((driver) => instanceOf(driver.instance));
+    const others = runtime.stage.sites.filter((other) => other !== site);
+    const rttTo = Object.fromEntries(others.map((other) => [other.name, runtime.stage.network.rttMs(site.name, other.name)]));
+    return {
+      name: site.name,
+      state: bestOf(instances.map(({ state }) => state)),
+      rttMs: Math.min(...Object.values(rttTo), Number.POSITIVE_INFINITY) || 0,
+      rttTo,
+      faults: runtime.faultsOf(site.name).map(({ text }) => text),
+      instances,
+      clients: clientsOf(runtime, site.name),
+    };
+  };
+
+  const snapshot = (): LabSnapshot => {
+    const sites = runtime.stage.sites.map(siteOf).map((site) => ({
+      ...site,
+      rttMs: Number.isFinite(site.rttMs) ? site.rttMs : 0,
+    }));
+    const acknowledged = sites.reduce((sum, { clients }) => sum + (clients?.acknowledged ?? 0), 0);
+    return {
+      at: clock.now(),
+      name: runtime.definition.name,
+      mode: runtime.definition.mode,
+      limits: tools.limits,
+      preset: runtime.stage.service.preset,
+      upMs: clock.now() - tools.beganAt,
+      sites,
+      bank: tools.checker()?.snapshot(acknowledged) ?? null,
+      events: runtime.events().slice(-eventsShown),
+      ...runtime.stage.application,
+      database: tools.database,
+      authorityPath: runtime.stage.service.tls ? runtime.stage.authorityPath : null,
+    };
+  };
+
+  const work = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await refresh();
+      const now = snapshot();
+      for (const listener of listeners) listener(now);
+      await clock.sleep(everyMs, stopping.signal);
+    }
+  };
+  work().catch((error: unknown) => {
+    if (!stopping.signal.aborted) log('error', 'viewer ended', { reason: reasonOf(error) });
+  });
+
+  return {
+    snapshot,
+    refresh,
+    serving: (instance) => serves(observed.get(instance)?.state ?? 'starting'),
+    watch: (onSnapshot, signal) => {
+      listeners.add(onSnapshot);
+      signal.addEventListener('abort', () => listeners.delete(onSnapshot), { once: true });
+      onSnapshot(snapshot());
+    },
+    stop: () => stopping.abort(),
+  };
+};
+
+const order: readonly InstanceState[] = [
+  'serving',
+  'slow',
+  'donating',
+  'catching-up',
+  'joining',
+  'starting',
+  'isolated',
+  'silent',
+  'foreign',
+  'stopped',
+  'gone',
+];
+
+const bestOf = (states: readonly InstanceState[]): InstanceState =>
+  order.find((state) => states.includes(state)) ?? 'stopped';
+
+const clientsOf = (runtime: Runtime, site: string): ClientsSnapshot | null => {
+  const client = runtime.clientsOf(site).at(-1);
+  if (client === undefined) return null;
+  const report = client.report();
+  const errors = Object.values(report?.errors ?? {}).reduce((sum, count) => sum + count, 0);
+  return {
+    alive: client.alive(),
+    transactionsPerSecond: client.alive() ? (report?.perSecond ?? 0) : 0,
+    p50Ms: report?.p50Ms ?? null,
+    p99Ms: report?.p99Ms ?? null,
+    acknowledged: report?.acknowledged ?? 0,
+    conflicts: report?.conflicts ?? 0,
+    errors,
+    inDoubt: report?.inDoubt ?? 0,
+    longestPauseMs: report?.longestPauseMs ?? 0,
+    sinceAckMs: report?.sinceAckMs ?? null,
+  };
+};

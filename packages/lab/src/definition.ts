@@ -1,0 +1,50 @@
+/**
+ * The definition of a lab: what the command line asked for, settled once and written to the lab's folder, from
+ * where the daemon reads it. Holds no password; the daemon makes those.
+ */
+import type { Estate, PresetName } from '@coequal/estate';
+
+export type LabOptions = {
+  readonly name: string;
+  readonly sites: number;
+  /** As on the command line: `5ms`, `two-cities` or a matrix. Undefined: the estate's own links, or 5 ms. */
+  readonly rtt?: string;
+  readonly mode?: 'full' | 'plain';
+  readonly preset?: PresetName;
+  readonly estatePath?: string;
+  /** A dump to load before the service is opened. */
+  readonly loadPath?: string;
+  /** Keep the data in the lab's folder for the next start. */
+  readonly keep: boolean;
+  /** Enforce each host's CPU and memory quota. */
+  readonly hosts: boolean;
+  readonly workload: boolean;
+  /** Zipf exponent of the bank's choice of accounts; 0: uniform. */
+  readonly skew?: number;
+};
+
+export type LabDefinition = {
+  readonly name: string;
+  /** Marks every process of this lab, so that they can be found after a crash. */
+  readonly token: string;
+  readonly mode: 'full' | 'plain';
+  /** Why the mode is not `full`; null when it is, or was asked for. */
+  readonly modeReason: string | null;
+  readonly folder: string;
+  readonly cacheFolder: string;
+  /** The estate with the lab's own addresses and folders. */
+  readonly estate: Estate;
+  readonly rtt: string;
+  readonly keep: boolean;
+  readonly hosts: boolean;
+  readonly workload: boolean;
+  readonly skew: number;
+  readonly seed: number;
+  readonly loadPath: string | null;
+  /** Loopback ports of this machine, one an instance in the estate's order. Plain mode: the instances' own. */
+  readonly forwards: readonly { readonly instance: string; readonly host: string; readonly port: number }[];
+};
+
+/** The value of the mark in the environment of a lab's processes. */
+export const markOf = (definition: Pick<LabDefinition, 'name' | 'token'>): string =>
+  `${definition.name}:${definition.token}`;

@@ -1,0 +1,14 @@
+/** The public surface of the lab package. */
+export {
+  endLab,
+  type Interactive,
+  type LabHandle,
+  type LabProgress,
+  type ListedLab,
+  listLabs,
+  openLab,
+  startLab,
+} from './client.ts';
+export { faultKinds } from './daemon/calls.ts';
+export type { LabOptions } from './definition.ts';
+export type * from './snapshot.ts';
