@@ -38,7 +38,9 @@ const child = spawn(program(), [main, ...process.argv.slice(2)], { stdio: 'inher
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 for (const signal of signals) process.on(signal, () => child.kill(signal));
 
-child.on('error', (error) => refuse(`${bundled} cannot be run: ${error.message}. Run \`npm ci\` in ${root} and try again.`));
+child.on('error', (error) =>
+  refuse(`${bundled} cannot be run: ${error.message}. Run \`npm ci\` in ${root} and try again.`),
+);
 child.on('exit', (code, signal) => {
   if (signal === null) process.exit(code ?? 2);
   process.exit(128 + (constants.signals[signal] ?? 0));

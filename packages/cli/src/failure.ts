@@ -21,13 +21,20 @@ export const tellFailure = (world: Pick<World, 'out' | 'tell' | 'version'>, erro
 
 /** One line; several only where several places of a file are wrong, one line each. */
 const failureText = (error: CoequalError): string => {
-  const problems = error.code === 'ESTATE_INVALID' ? String(error.details['problems']).split('\n') : [];
+  const problems = error.code === 'ESTATE_INVALID' ? String(error.details.problems).split('\n') : [];
   if (problems.length === 1) return `coequal: ${problems[0]} [${error.code}]`;
-  if (problems.length > 1) return [`coequal: ${oneLine(error.message.split('\n')[0] ?? '')} [${error.code}]`, ...problems].join('\n');
+  if (problems.length > 1)
+    return [`coequal: ${oneLine(error.message.split('\n')[0] ?? '')} [${error.code}]`, ...problems].join('\n');
   return `coequal: ${oneLine(error.message)} ${oneLine(error.advice)} [${error.code}]`;
 };
 
-const failureObject = ({ code, kind, retry, message, advice }: CoequalError) => ({ code, kind, retry, message, advice });
+const failureObject = ({ code, kind, retry, message, advice }: CoequalError) => ({
+  code,
+  kind,
+  retry,
+  message,
+  advice,
+});
 
 const oneLine = (text: string): string => {
   const line = text.replaceAll(/\s*\n\s*/g, ' ').trim();

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { type CoequalError, codeOf, fail, reasonOf } from '@coequal/kernel';
 import type { Files } from './world.ts';
 
-export const makeFiles = (folder: string, person: { readonly input: Readable; readonly output: Writable } | undefined): Files => ({
+export const makeFiles = (folder: string, person: Person | undefined): Files => ({
   absolute: (path) => resolve(folder, path),
   readText: (path, limitBytes, advice) => readText(resolve(folder, path), path, limitBytes, advice),
   mustBeReadable: async (path, advice) => {
@@ -19,18 +19,27 @@ export const makeFiles = (folder: string, person: { readonly input: Readable; re
       throw fileError(error, path, advice);
     }
   },
-  ask:
-    person === undefined
-      ? undefined
-      : async (question, signal) => {
-          const lines = createInterface(person);
-          try {
-            return await lines.question(question, { signal });
-          } finally {
-            lines.close();
-          }
-        },
+  ask: person === undefined ? undefined : (question, signal) => ask(person, question, signal),
 });
+
+type Person = { readonly input: Readable; readonly output: Writable };
+
+/** Ctrl-C at the question is an interruption; Ctrl-D is an empty answer. */
+const ask = async (person: Person, question: string, signal: AbortSignal): Promise<string> => {
+  const lines = createInterface(person);
+  const interruption = new AbortController();
+  lines.once('SIGINT', () => interruption.abort());
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  try {
+    const answer = lines.question(question, { signal: AbortSignal.any([signal, interruption.signal]) });
+    return await Promise.race([answer, closed]);
+  } catch (error) {
+    if (signal.aborted || interruption.signal.aborted) throw fail('INTERRUPTED', {}, { cause: error });
+    throw error;
+  } finally {
+    lines.close();
+  }
+};
 
 /** Reads at most one byte more than allowed: a device or a disk image given by mistake is not read to its end. */
 const readText = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<string> => {

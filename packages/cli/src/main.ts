@@ -17,7 +17,7 @@ const interruption = new AbortController();
 const makeWorld = (): World => {
   const { stdin, stdout, stderr, env } = process;
   const person = stdin.isTTY && stderr.isTTY ? { input: stdin, output: stderr } : undefined;
-  const fullScreen = stdin.isTTY && stdout.isTTY && env['TERM'] !== 'dumb';
+  const fullScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb';
   return {
     out: (text) => void stdout.write(text),
     tell: (text) => void stderr.write(text),
@@ -54,5 +54,7 @@ process.on('uncaughtException', (error) => {
 
 const code = await run(process.argv.slice(2), world);
 // Both streams first say that everything was handed over: a pipe may still be taking the last lines.
-await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))));
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => new Promise<void>((done) => stream.write('', () => done()))),
+);
 process.exit(code);

@@ -23,4 +23,5 @@ export const formatLatency = (ms: number | null): string =>
 export const formatAmount = (units: number): string => formatMoney(Math.round(units * 100));
 
 /** `1 site`, `3 sites`. */
-export const counted = (count: number, noun: string): string => `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+export const counted = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;

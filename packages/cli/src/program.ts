@@ -3,7 +3,7 @@
  * with code 2, help goes to standard output, every command knows `--json`.
  */
 import { fail } from '@coequal/kernel';
-import { Command, CommanderError } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
@@ -11,21 +11,35 @@ import { addLabCommands } from './commands/lab.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
 
-/** Where a command leaves its exit code: commander's actions return nothing. */
-export type Outcome = { code: number };
+/**
+ * Where a command leaves its exit code (commander's actions return nothing), and whether it ends in order by itself
+ * when interrupted. Of all others an interruption is the end.
+ */
+export type Outcome = { code: number; endsInOrder: boolean };
 
 /** Runs one command line (without `node` and the script's name) and returns the exit code. Never throws. */
 export const run = async (argv: readonly string[], world: World): Promise<number> => {
-  const outcome: Outcome = { code: exitCodes.good };
+  const outcome: Outcome = { code: exitCodes.good, endsInOrder: false };
   const program = makeProgram(world, outcome);
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    if (argv.length === 0) program.outputHelp();
+    else await Promise.race([program.parseAsync([...argv], { from: 'user' }), interruption(world, outcome)]);
     return outcome.code;
   } catch (error) {
     if (error instanceof Ending) return exitCodes.good;
     return tellFailure(world, error, argv.includes('--json'));
   }
 };
+
+/** Rejects when the user interrupts a command that does not see to it itself. */
+const interruption = (world: World, outcome: Outcome): Promise<never> =>
+  new Promise((_, reject) => {
+    const interrupt = (): void => {
+      if (!outcome.endsInOrder) reject(fail('INTERRUPTED', {}));
+    };
+    if (world.interrupted.aborted) interrupt();
+    else world.interrupted.addEventListener('abort', interrupt, { once: true });
+  });
 
 /** Thrown where commander would end the process with success: help or version was shown. */
 class Ending extends Error {}
@@ -35,15 +49,15 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
     .description('Every data centre equal: one database in several sites at once, all reading and writing.')
     .version(world.version, '--version', 'print the version')
     .helpCommand(false)
-    .addHelpText('after', '\nStart here: coequal lab up\nExit codes: 0 good, 1 the answer is no, 2 it could not be done.');
+    .addHelpText(
+      'after',
+      '\nStart here: coequal lab up\nExit codes: 0 good, 1 the answer is no, 2 it could not be done.',
+    );
   addLabCommands(program, world, outcome);
   addDrillCommand(program, world, outcome);
   addEvidenceCommands(program, world, outcome);
   addEstateCommands(program, world, outcome);
   settle(program, world);
-  program.action(() => {
-    world.out(program.helpInformation());
-  });
   return program;
 };
 
@@ -78,7 +92,7 @@ const usageProblem = (message: string): string => {
     .replace(/^error: /, '')
     .replaceAll(/\s*\n\s*/g, ' ')
     .replaceAll(/\p{Cc}/gu, '?')
-    .replace(/\(Did you mean (.*?)\?\)$/, 'Did you mean $1?');
+    .replace(/[.]? \(Did you mean (.*?)\?\)$/, '. Did you mean $1?');
   const sentence = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`;
 };

@@ -3,8 +3,8 @@
  * real one; tests make their own. Commands never touch `process`.
  */
 import type { Clock, Random } from '@coequal/kernel';
-import type { Interactive, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
-import type { DrillName, DrillReport } from '@coequal/proof';
+import type { Interactive, LabDrillOptions, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
+import type { DrillReport } from '@coequal/proof';
 
 export type World = {
   /** Results, and nothing else: with `--json` this is what a program reads. */
@@ -56,20 +56,10 @@ export type LabPort = {
   readonly openLab: (name: string) => Promise<LabHandle>;
   readonly listLabs: () => Promise<readonly ListedLab[]>;
   readonly endLab: (name: string) => Promise<{ readonly ended: number }>;
-  readonly runLabDrill: (options: LabDrillOptions, progress: LabProgress) => Promise<readonly DrillReport[]>;
-};
-
-export type LabDrillOptions = {
-  readonly name: DrillName;
-  readonly lab?: string;
-  readonly estatePath?: string;
-  readonly rtt?: string;
-  readonly preset?: LabOptions['preset'];
-  readonly seed: number;
-  readonly seconds: number;
-  readonly runs: number;
-  readonly out: string;
-  readonly direct: boolean;
-  readonly architecture?: string;
-  readonly engine?: string;
+  /** Ends in order, and rejects, when the signal is aborted. */
+  readonly runLabDrill: (
+    options: LabDrillOptions,
+    progress: LabProgress,
+    signal: AbortSignal,
+  ) => Promise<readonly DrillReport[]>;
 };

@@ -13,20 +13,31 @@ const milliseconds = fc.integer({ min: 0, max: 10_000_000 }).map((micro) => micr
 const hostOf = (index: number): fc.Arbitrary<Host> =>
   fc
     .tuple(
-      optional(fc.record({ cost: fc.record({ monthly: fc.integer({ min: 0, max: 1e6 }), currency: fc.constantFrom('EUR', 'CNY') }) })),
+      optional(
+        fc.record({
+          cost: fc.record({ monthly: fc.integer({ min: 0, max: 1e6 }), currency: fc.constantFrom('EUR', 'CNY') }),
+        }),
+      ),
       optional(fc.record({ cpus: fc.integer({ min: 1, max: 400 }).map((tenths) => tenths / 10) })),
       optional(fc.record({ memoryBytes: fc.integer({ min: 2 ** 40, max: 2 ** 45 }) })),
     )
-    .map((parts) => Object.assign({ name: `host-${index}`, address: index % 2 === 0 ? `10.0.${index}.1` : `fd00::${index}` }, ...parts));
+    .map((parts) =>
+      Object.assign(
+        { name: `host-${index}`, address: index % 2 === 0 ? `10.0.${index}.1` : `fd00::${index}` },
+        ...parts,
+      ),
+    );
 
 const instanceOf = (service: string, index: number): fc.Arbitrary<Instance> =>
-  fc.tuple(folder, optional(fc.record({ cacheFolder: folder })), fc.integer({ min: 1, max: 50_000 })).map(([data, cache, port]) => ({
-    name: `${service}-${index}`,
-    host: `host-${index}`,
-    dataFolder: `/data${data}`,
-    ...cache,
-    ports: { client: port, group: port + 1, incremental: port + 2, transfer: port + 3 },
-  }));
+  fc
+    .tuple(folder, optional(fc.record({ cacheFolder: folder })), fc.integer({ min: 1, max: 50_000 }))
+    .map(([data, cache, port]) => ({
+      name: `${service}-${index}`,
+      host: `host-${index}`,
+      dataFolder: `/data${data}`,
+      ...cache,
+      ports: { client: port, group: port + 1, incremental: port + 2, transfer: port + 3 },
+    }));
 
 const service = (sites: number, witness: boolean): fc.Arbitrary<Service> =>
   fc
@@ -35,8 +46,14 @@ const service = (sites: number, witness: boolean): fc.Arbitrary<Service> =>
       database: fc.stringMatching(/^[a-z][A-Za-z0-9_-]{0,12}x$/),
       tls: fc.boolean(),
       stateTransfer: fc.constantFrom('rsync', 'mariabackup'),
-      encryption: optional(fc.record({ encryption: fc.record({ keyFile: folder.map((path) => `/keys${path}`), safePaths: fc.constant(['/']) }) })),
-      instances: fc.tuple(...Array.from({ length: witness ? sites - 1 : sites }, (_, index) => instanceOf('bank', index))),
+      encryption: optional(
+        fc.record({
+          encryption: fc.record({ keyFile: folder.map((path) => `/keys${path}`), safePaths: fc.constant(['/']) }),
+        }),
+      ),
+      instances: fc.tuple(
+        ...Array.from({ length: witness ? sites - 1 : sites }, (_, index) => instanceOf('bank', index)),
+      ),
     })
     .map(({ encryption, preset, stateTransfer, ...rest }) => ({
       name: 'bank',
@@ -49,26 +66,24 @@ const service = (sites: number, witness: boolean): fc.Arbitrary<Service> =>
       arbitrators: witness ? [{ name: 'witness', host: `host-${sites - 1}`, groupPort: 4567 }] : [],
     }));
 
-const estate: fc.Arbitrary<Estate> = fc
-  .tuple(fc.constantFrom(3, 5), fc.boolean())
-  .chain(([sites, witness]) =>
-    fc.record({
-      version: fc.constant(1 as const),
-      name,
-      sites: fc
-        .tuple(...Array.from({ length: sites }, (_, index) => hostOf(index)))
-        .map((hosts) => hosts.map((host, index) => ({ name: `site-${index}`, hosts: [host] }))),
-      links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
-      services: service(sites, witness && sites === 3).map((only) => [only]),
-      gateways: fc.constantFrom([], [{ name: 'gate', host: 'host-0', service: 'bank', port: 60_000 }]),
-      limits: fc.record({
-        connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
-        bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),
-        freeDiskBytes: fc.integer({ min: 0, max: 2 ** 45 }),
-        galeraCacheBytes: fc.integer({ min: 128 * 2 ** 10, max: 2 ** 43 }),
-      }),
+const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean()).chain(([sites, witness]) =>
+  fc.record({
+    version: fc.constant(1 as const),
+    name,
+    sites: fc
+      .tuple(...Array.from({ length: sites }, (_, index) => hostOf(index)))
+      .map((hosts) => hosts.map((host, index) => ({ name: `site-${index}`, hosts: [host] }))),
+    links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
+    services: service(sites, witness && sites === 3).map((only) => [only]),
+    gateways: fc.constantFrom([], [{ name: 'gate', host: 'host-0', service: 'bank', port: 60_000 }]),
+    limits: fc.record({
+      connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
+      bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),
+      freeDiskBytes: fc.integer({ min: 0, max: 2 ** 45 }),
+      galeraCacheBytes: fc.integer({ min: 128 * 2 ** 10, max: 2 ** 43 }),
     }),
-  );
+  }),
+);
 
 test('an estate that is written and read again is the same estate', () => {
   fc.assert(

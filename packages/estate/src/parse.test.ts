@@ -56,7 +56,13 @@ describe('one mistake in the example gets one problem, at its place, with what t
   const cases: readonly Case[] = [
     ['an unknown key', '    database: bank', '    databse: bank', 'databse', /no key `databse`.*mean `database`/],
     ['a key nothing resembles', 'version: 1', 'version: 1\nzzz: 2', 'zzz', /no key `zzz`.*keys here are `version`/],
-    ['a missing key', '      - name: bank-west\n        host: west-1\n', '      - name: bank-west\n', 'name: bank-west', /`services\[0\]\.instances\[2\]\.host` is missing/],
+    [
+      'a missing key',
+      '      - name: bank-west\n        host: west-1\n',
+      '      - name: bank-west\n',
+      'name: bank-west',
+      /`services\[0\]\.instances\[2\]\.host` is missing/,
+    ],
     ['a missing version', 'version: 1\n', '', 'name: example-bank', /`version` is missing\. Add `version: 1`/],
     ['another version', 'version: 1', 'version: 2', '2\n', /cannot be the number 2/],
     ['a misspelt preset', 'preset: default', 'preset: defualt', 'defualt', /mean `default`/],
@@ -82,12 +88,24 @@ describe('one mistake in the example gets one problem, at its place, with what t
     ['a second key', 'name: example-bank', 'name: example-bank\nname: other', 'name: other', /`name` is given twice/],
     // Rules
     ['a reserved schema', '    database: bank', '    database: mysql', 'mysql', /belongs to the engine/],
-    ['a second instance of one name', '- name: bank-south', '- name: bank-north', 'bank-north\n        host: south', /second instance/],
+    [
+      'a second instance of one name',
+      '- name: bank-south',
+      '- name: bank-north',
+      'bank-north\n        host: south',
+      /second instance/,
+    ],
     ['an unknown host', 'host: west-1', 'host: west-9', 'west-9', /no host `west-9`.*mean `west-1`/],
     ['an unknown site', '[north, south]', '[north, sooth]', 'sooth', /no site `sooth`.*mean `south`/],
     ['a link to itself', '[north, south]', '[north, north]', '[north, north]', /to itself/],
     ['a link told twice', '[north, west]', '[south, north]', '[south, north]', /second link/],
-    ['one port for two uses', '/var/lib/coequal/bank-west', '/d\n        ports: { group: 3306 }', '3306 }', /uses 10\.0\.3\.11 port 3306 twice/],
+    [
+      'one port for two uses',
+      '/var/lib/coequal/bank-west',
+      '/d\n        ports: { group: 3306 }',
+      '3306 }',
+      /uses 10\.0\.3\.11 port 3306 twice/,
+    ],
     ['an architecture the engine has not', 'multi-active', 'cold-standby', 'cold-standby', /not `cold-standby`/],
     ['too little memory', 'memory: 64GiB', 'memory: 16GiB', '16GiB', /less memory than the buffer pools/],
   ];
@@ -99,10 +117,41 @@ describe('one mistake in the example gets one problem, at its place, with what t
   });
 });
 
+describe('docs/estate.md shows what is really said', () => {
+  const page = readFileSync(new URL('../../../docs/estate.md', import.meta.url), 'utf8');
+  const misspelt = changed(threeCentres, '    database: bank', '    databse: bank');
+  const twoSites = witness
+    .replace(/^ {4}arbitrators:[\s\S]*?\n\n/m, '\n')
+    .replace(/^ {2}- name: office[\s\S]*?\n\n/m, '\n')
+    .replace(/^.*office\].*\n/gm, '');
+  test.each([
+    ['a misspelt key', misspelt],
+    ['a time without a unit', changed(threeCentres, 'rtt: 2ms', 'rtt: 2')],
+    ['two votes', twoSites],
+    ['several', changed(misspelt, 'preset: default', 'preset: defualt')],
+  ])('%s', (_, text) => {
+    const messages = messagesOf(text);
+    expect(messages.length).toBeGreaterThan(0);
+    for (const message of messages) expect(page).toContain(message);
+  });
+});
+
 describe('names', () => {
   test.each([
-    ['a second site', '- name: south\n', '- name: north\n', 'north\n    hosts:\n      - name: south-1', /second site is named `north`/],
-    ['a second host', '- name: south-1', '- name: north-1', 'north-1\n        address: 10.0.2', /second host is named `north-1`/],
+    [
+      'a second site',
+      '- name: south\n',
+      '- name: north\n',
+      'north\n    hosts:\n      - name: south-1',
+      /second site is named `north`/,
+    ],
+    [
+      'a second host',
+      '- name: south-1',
+      '- name: north-1',
+      'north-1\n        address: 10.0.2',
+      /second host is named `north-1`/,
+    ],
   ])('%s of one name is told first, before the references that it breaks', (_, from, to, point, words) => {
     const text = changed(threeCentres, from, to);
     expect(messagesOf(text)[0]).toMatch(words);
@@ -113,7 +162,7 @@ describe('names', () => {
     const gateway = '  - { name: g, host: north-1, service: bank, port: 3307 }\n';
     const text = `${threeCentres}\ngateways:\n${gateway}${gateway.replace('3307', '3308')}`;
     expect(messagesOf(text)).toEqual([expect.stringMatching(/second gateway is named `g`/)]);
-    const [, service = ''] = /^services:\n([^]*?)\n\nlimits/m.exec(threeCentres) ?? [];
+    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(threeCentres) ?? [];
     const twice = changed(threeCentres, service, `${service}\n${service}`);
     expect(messagesOf(twice)).toContainEqual(expect.stringMatching(/second service is named `bank`/));
   });
@@ -151,13 +200,17 @@ describe('votes', () => {
   });
 
   test('an empty list of instances is told as no instance', () => {
-    const text = withInstances(1).replace(/instances:[^]*$/, 'instances: []');
+    const text = withInstances(1).replace(/instances:[\s\S]*$/, 'instances: []');
     expect(messagesOf(text)).toContainEqual(expect.stringMatching(/has no instance, so/));
   });
 
   test('a witness beside an instance is refused, because its site would hold the majority', () => {
     const second = '      - name: harbour-2\n        address: db2.harbour.example.com\n';
-    const moved = changed(changed(witness, '  - name: station\n', `${second}  - name: station\n`), 'host: office-1', 'host: harbour-2');
+    const moved = changed(
+      changed(witness, '  - name: station\n', `${second}  - name: station\n`),
+      'host: office-1',
+      'host: harbour-2',
+    );
     const messages = messagesOf(moved);
     expect(messages).toContainEqual(expect.stringMatching(/gives? site `harbour` 2 of 3 votes/));
     expect(messages).toContainEqual(expect.stringMatching(/Site `office` has no instance and no arbitrator/));
@@ -168,8 +221,17 @@ describe('votes', () => {
       '{ name: s1, hosts: [{ name: h1, address: 10.0.1.1 }] }',
       '{ name: s1, hosts: [{ name: h1, address: 10.0.1.1 }, { name: h1b, address: 10.0.1.2 }] }',
     );
-    const result = parseEstate(changed(changed(text, 'host: h2', 'host: h1b'), '  - { name: s2, hosts: [{ name: h2, address: 10.0.2.1 }] }\n', ''));
-    expect(result).toMatchObject({ ok: true, warnings: [{ message: expect.stringMatching(/Site `s1` holds 2 of the 3/) }] });
+    const result = parseEstate(
+      changed(
+        changed(text, 'host: h2', 'host: h1b'),
+        '  - { name: s2, hosts: [{ name: h2, address: 10.0.2.1 }] }\n',
+        '',
+      ),
+    );
+    expect(result).toMatchObject({
+      ok: true,
+      warnings: [{ message: expect.stringMatching(/Site `s1` holds 2 of the 3/) }],
+    });
   });
 
   test('two votes on one host are refused', () => {
@@ -181,7 +243,9 @@ describe('votes', () => {
 describe('places', () => {
   test('an encrypted service whose cache lies in the clear is refused at the cache', () => {
     const text = changed(witness, 'cacheFolder: /mnt/encrypted/bank-station', 'cacheFolder: /var/cache/bank');
-    expect(messagesOf(text)).toEqual([expect.stringMatching(/Galera cache \(\/var\/cache\/bank\) is written in the clear/)]);
+    expect(messagesOf(text)).toEqual([
+      expect.stringMatching(/Galera cache \(\/var\/cache\/bank\) is written in the clear/),
+    ]);
     expect(problemsOf(text)[0]).toMatchObject(placeOf(text, '/var/cache/bank'));
   });
 
@@ -224,7 +288,7 @@ describe('places', () => {
   });
 
   test('two services may share hosts, not folders or ports', () => {
-    const [, service = ''] = /^services:\n([^]*?)\n\nlimits/m.exec(threeCentres) ?? [];
+    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(threeCentres) ?? [];
     const second = service.replaceAll('bank', 'shop').replaceAll('/coequal/shop-', '/coequal/bank-');
     const messages = messagesOf(changed(threeCentres, service, `${service}\n${second}`));
     expect(messages.filter((message) => message.includes('share the folder'))).toHaveLength(3);
@@ -258,7 +322,11 @@ describe('text that is not an estate', () => {
   });
 
   test('a handful of aliases is welcome, and problems inside them point at the marked text', () => {
-    const text = changed(changed(threeCentres, 'cost: { monthly: 420, currency: EUR }', 'cost: &cost { monthly: 420, currency: EUR }'), 'cost: { monthly: 420, currency: EUR }', 'cost: *cost');
+    const text = changed(
+      changed(threeCentres, 'cost: { monthly: 420, currency: EUR }', 'cost: &cost { monthly: 420, currency: EUR }'),
+      'cost: { monthly: 420, currency: EUR }',
+      'cost: *cost',
+    );
     expect(messagesOf(text)).toEqual([]);
     const wrong = changed(text, 'currency: EUR', 'currency: E');
     expect(problemsOf(wrong)[0]).toMatchObject(placeOf(wrong, 'E }'));
@@ -272,7 +340,18 @@ describe('text that is not an estate', () => {
   });
 
   test('whatever the text, the answer is an estate or problems with places inside the text', () => {
-    const pieces = [...threeCentres.split(/(?=[\n:{}[\],])/), '&a', '*a', '"', "'", '- ', '\t', '? ', '---', '__proto__: 1'];
+    const pieces = [
+      ...threeCentres.split(/(?=[\n:{}[\],])/),
+      '&a',
+      '*a',
+      '"',
+      "'",
+      '- ',
+      '\t',
+      '? ',
+      '---',
+      '__proto__: 1',
+    ];
     const soup = fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 6 })), { maxLength: 60 });
     fc.assert(
       fc.property(soup, (parts) => {

@@ -143,7 +143,7 @@ const withoutMisspelt = (findings: readonly ShapeFinding[]): readonly Finding[] 
 type ShapeFinding = Finding & { readonly meant?: string; readonly missing?: string };
 
 const adviceOf = (params: Readonly<Record<string, unknown>> | undefined): string =>
-  typeof params?.['advice'] === 'string' ? params['advice'] : 'See docs/estate.md.';
+  typeof params?.advice === 'string' ? params.advice : 'See docs/estate.md.';
 
 const unknownKey = (at: FilePath, key: string): ShapeFinding => {
   const known = Object.keys(schemaAt(at)?.properties ?? {});
@@ -177,7 +177,11 @@ const wrongType = (at: FilePath, expected: string, found: unknown): ShapeFinding
       advice: 'Check that this is the right file; an estate file begins with `version: 1`.',
     };
   if (found === null)
-    return { at, message: `${nameOf(at)} has no value`, advice: `Write ${typeWords(expected)}${like}, or remove the key.` };
+    return {
+      at,
+      message: `${nameOf(at)} has no value`,
+      advice: `Write ${typeWords(expected)}${like}, or remove the key.`,
+    };
   const quotes = expected === 'string' && example === undefined ? ', in quotes if it looks like something else' : '';
   return {
     at,
@@ -211,10 +215,18 @@ const outOfRange = (at: FilePath, issue: Extract<Issue, { code: 'too_small' | 't
   if (issue.origin === 'array' && small && limit === 1)
     return { at, message: `${nameOf(at)} is empty`, advice: 'Describe at least one, or remove what holds it.' };
   if (issue.origin === 'array')
-    return { at, message: `${nameOf(at)} has too ${small ? 'few' : 'many'} entries`, advice: Array.isArray(node?.items) ? `Write exactly ${limit}.` : `Write ${bound}.` };
+    return {
+      at,
+      message: `${nameOf(at)} has too ${small ? 'few' : 'many'} entries`,
+      advice: Array.isArray(node?.items) ? `Write exactly ${limit}.` : `Write ${bound}.`,
+    };
   if (issue.origin === 'string')
     return { at, message: `${nameOf(at)} is too ${small ? 'short' : 'long'}`, advice: `Write ${bound} characters.` };
-  return { at, message: `${nameOf(at)} is out of range`, advice: `Write ${node?.minimum ?? limit} to ${node?.maximum ?? limit}.` };
+  return {
+    at,
+    message: `${nameOf(at)} is out of range`,
+    advice: `Write ${node?.minimum ?? limit} to ${node?.maximum ?? limit}.`,
+  };
 };
 
 const valueAt = (value: unknown, path: FilePath): unknown =>

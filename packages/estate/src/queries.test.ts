@@ -27,7 +27,11 @@ test('things are found by their names, or not at all', () => {
   expect(siteNamed(three, 'west')?.hosts[0]?.name).toBe('west-1');
   expect(hostNamed(three, 'south-1')).toMatchObject({ site: { name: 'south' }, at: { address: '10.0.2.11' } });
   expect(serviceNamed(three, 'bank')).toBe(three.services[0]);
-  expect([siteNamed(three, 'x'), hostNamed(three, 'x'), serviceNamed(three, 'x')]).toEqual([undefined, undefined, undefined]);
+  expect([siteNamed(three, 'x'), hostNamed(three, 'x'), serviceNamed(three, 'x')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test('instances and arbitrators know their host and site', () => {
@@ -37,7 +41,9 @@ test('instances and arbitrators know their host and site', () => {
     'bank-harbour@harbour',
     'bank-station@station',
   ]);
-  expect(placedArbitrators(two, bank)).toMatchObject([{ name: 'witness', at: { name: 'office-1' }, site: { name: 'office' } }]);
+  expect(placedArbitrators(two, bank)).toMatchObject([
+    { name: 'witness', at: { name: 'office-1' }, site: { name: 'office' } },
+  ]);
   expect(placedGateways(two, bank)).toEqual([]);
   expect(votesOf(bank)).toBe(3);
   expect([...votesBySite(two, bank)]).toEqual([

@@ -12,7 +12,9 @@ import { hostNamed, placedInstances, votesBySite, votesOf } from './queries.ts';
 
 type Rule = (estate: Estate) => readonly Finding[];
 
-export const checkRules = (estate: Estate): { readonly errors: readonly Finding[]; readonly warnings: readonly Finding[] } => ({
+export const checkRules = (
+  estate: Estate,
+): { readonly errors: readonly Finding[]; readonly warnings: readonly Finding[] } => ({
   errors: errorRules.flatMap((rule) => rule(estate)),
   warnings: warningRules.flatMap((rule) => rule(estate)),
 });
@@ -31,7 +33,10 @@ const duplicates = (kind: string, things: readonly Named[]): readonly Finding[] 
 
 const uniqueNames: Rule = (estate) => [
   ...duplicates('site', named(estate.sites, ['sites'])),
-  ...duplicates('host', estate.sites.flatMap(({ hosts }, site) => named(hosts, ['sites', site, 'hosts']))),
+  ...duplicates(
+    'host',
+    estate.sites.flatMap(({ hosts }, site) => named(hosts, ['sites', site, 'hosts'])),
+  ),
   ...duplicates('service', named(estate.services, ['services'])),
   ...duplicates(
     'instance or arbitrator',
@@ -126,7 +131,8 @@ const onePerAddress: Rule = (estate) => {
 const addressTaken = (what: string, holder: string, key: string, at: FilePath): Finding => ({
   at,
   message: what === holder ? `${capital(what)} uses ${key} twice` : `${capital(what)} and ${holder} are both at ${key}`,
-  advice: what === holder ? 'Give each of its ports a number of its own.' : 'Give one of them another port or another host.',
+  advice:
+    what === holder ? 'Give each of its ports a number of its own.' : 'Give one of them another port or another host.',
 });
 
 const oneHostPerAddress: Rule = (estate) => {
@@ -373,7 +379,9 @@ const memorySuffices: Rule = (estate) => {
   const { bufferPoolBytes } = estate.limits;
   return estate.sites.flatMap((site, siteIndex) =>
     site.hosts.flatMap((host, hostIndex): readonly Finding[] => {
-      const count = estate.services.flatMap(({ instances }) => instances).filter((each) => each.host === host.name).length;
+      const count = estate.services
+        .flatMap(({ instances }) => instances)
+        .filter((each) => each.host === host.name).length;
       if (host.memoryBytes === undefined || count * bufferPoolBytes <= host.memoryBytes) return [];
       return [
         {

@@ -88,7 +88,9 @@ const quantity =
           context.addIssue({
             code: 'custom',
             message: `\`${shortened(written)}\` is not a ${what}`,
-            params: { advice: `Write a number and one of ${units.map((unit) => `\`${unit}\``).join(', ')}, like \`${example}\`.` },
+            params: {
+              advice: `Write a number and one of ${units.map((unit) => `\`${unit}\``).join(', ')}, like \`${example}\`.`,
+            },
           });
         else if (value < range.least || value > range.most)
           context.addIssue({
@@ -101,7 +103,13 @@ const quantity =
       });
 
 /** Kept to a thousandth of a millisecond: finer figures are noise, and have no plain decimal text. */
-const duration = quantity(parseDuration, formatDuration, (ms) => Math.round(ms * 1_000) / 1_000, ['ms', 's', 'min', 'h'], 'duration');
+const duration = quantity(
+  parseDuration,
+  formatDuration,
+  (ms) => Math.round(ms * 1_000) / 1_000,
+  ['ms', 's', 'min', 'h'],
+  'duration',
+);
 const size = quantity(parseBytes, formatBytes, Math.round, ['B', 'kB', 'MB', 'GB', 'KiB', 'MiB', 'GiB'], 'size');
 const port = (description: string) => z.int().min(1).max(65_535).describe(description);
 
@@ -114,7 +122,11 @@ const cost = z
     monthly: z.number().min(0).max(1e9).describe('What the host costs in a month, in units of the currency.'),
     currency: text(
       'Currency of the figure: three capital letters (ISO 4217).',
-      { pattern: /^[A-Z]{3}$/, message: 'is not a currency', advice: 'Write three capital letters, like `EUR` or `CNY`.' },
+      {
+        pattern: /^[A-Z]{3}$/,
+        message: 'is not a currency',
+        advice: 'Write three capital letters, like `EUR` or `CNY`.',
+      },
       'EUR',
     ),
   })
@@ -131,7 +143,11 @@ const host = z
       .max(4_096)
       .optional()
       .describe('Processors the host may use, fractions allowed. The lab makes it a quota.'),
-    memory: size('Memory the host may use. The lab makes it a quota.', { least: 64 * MiB, most: 64 * TiB }, '32GiB').optional(),
+    memory: size(
+      'Memory the host may use. The lab makes it a quota.',
+      { least: 64 * MiB, most: 64 * TiB },
+      '32GiB',
+    ).optional(),
   })
   .describe('A machine in this site.');
 
@@ -183,7 +199,10 @@ const arbitrator = z
 
 const encryption = z
   .strictObject({
-    keyFile: path('The key file (file_key_management), at this path on every host of the service.', '/etc/coequal/bank.keys'),
+    keyFile: path(
+      'The key file (file_key_management), at this path on every host of the service.',
+      '/etc/coequal/bank.keys',
+    ),
     safePaths: z
       .array(path('A folder on an encrypted volume, or in memory.', '/dev/shm'))
       .min(1)
@@ -215,7 +234,9 @@ const service = z
     stateTransfer: z
       .enum(['rsync', 'mariabackup'])
       .default('rsync')
-      .describe('How a full copy reaches a joining instance. `rsync` is fast and blocks the donor; `mariabackup` does not block.'),
+      .describe(
+        'How a full copy reaches a joining instance. `rsync` is fast and blocks the donor; `mariabackup` does not block.',
+      ),
     encryption: encryption.optional(),
     instances: z.array(instance).max(64).describe('Its instances, with data and a vote each.'),
     arbitrators: z.array(arbitrator).max(8).default([]).describe('Votes without data.'),
@@ -234,8 +255,12 @@ const gateway = z
 const limits = z
   .strictObject({
     connectionsPerInstance: z.int().min(10).max(100_000).default(500).describe('Connections one instance accepts.'),
-    bufferPool: size("Memory for one instance's buffer pool.", { least: 5 * MiB, most: 16 * TiB }, '1GiB').prefault('1GiB'),
-    freeDisk: size('Free space below which an instance is not started.', { least: 0, most: 64 * TiB }, '2GiB').prefault('2GiB'),
+    bufferPool: size("Memory for one instance's buffer pool.", { least: 5 * MiB, most: 16 * TiB }, '1GiB').prefault(
+      '1GiB',
+    ),
+    freeDisk: size('Free space below which an instance is not started.', { least: 0, most: 64 * TiB }, '2GiB').prefault(
+      '2GiB',
+    ),
     galeraCache: size(
       'Size of the Galera cache: how much an instance may miss and still rejoin by incremental transfer.',
       { least: 128 * KiB, most: 16 * TiB },

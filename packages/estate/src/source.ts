@@ -2,7 +2,18 @@
  * The text of an estate file as a plain value, with the place of every part of it. This is the only file that
  * knows YAML. It bounds what hostile text can cost: size, aliases, and depth (through the parser's own limit).
  */
-import { type Document, isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { type FilePath, type Finding, type Problem, pathText } from './problem.ts';
 
 /** A thousand hosts are a quarter of it. */

@@ -23,6 +23,7 @@ type Entry = {
 const registry = {
   // Command line and files
   COMMAND_USAGE: { kind: 'user', retry: false, message: '{problem}', advice: 'Run `{help}` for the flags.' },
+  INTERRUPTED: { kind: 'user', retry: true, message: 'Interrupted.', advice: 'Run it again when you want it done.' },
   FILE_MISSING: { kind: 'user', retry: false, message: 'There is no file {path}.', advice: '{advice}' },
   FILE_UNREADABLE: {
     kind: 'user',

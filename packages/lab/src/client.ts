@@ -174,7 +174,7 @@ const clearAway = async (name: string, folder: string, keep: boolean): Promise<v
 };
 
 /** What of a lab's folder outlives it with --keep. */
-const kept = new Set(['sites', 'secrets.json', 'keys', 'lab.log']);
+const kept = new Set(['sites', 'secrets.json', 'keys', 'lab.json', 'lab.log']);
 
 const define = async (
   options: LabOptions,
@@ -195,6 +195,7 @@ const define = async (
   const programs = await findPrograms(labPrograms(described), {
     cacheFolder,
     environment: cleanEnvironment(),
+    clock,
     progress: (text) => progress('programs', text),
     ...(interactive === undefined ? {} : { interactive }),
   });
@@ -359,7 +360,17 @@ const endedAtStart = async (name: string, folder: string) => {
 
 const cleanEnvironment = (): Readonly<Record<string, string>> => {
   const passed: Record<string, string> = {};
-  for (const name of ['PATH', 'HOME', 'LANG', 'CI', 'TMPDIR']) {
+  for (const name of [
+    'PATH',
+    'HOME',
+    'LANG',
+    'CI',
+    'TMPDIR',
+    // How apt reaches its sources, where that is not direct.
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+  ]) {
     const value = process.env[name];
     if (value !== undefined) passed[name] = value;
   }
@@ -371,6 +382,10 @@ const handleOf = (name: string, folder: string, control: ControlClient): LabHand
   snapshot: async () => (await control.call('snapshot')) as LabSnapshot,
   watch: async (onSnapshot, signal) => {
     const watcher = await openControl(controlSocket(folder), name, daemonLog(folder));
+    if (signal.aborted) {
+      watcher.close();
+      return;
+    }
     signal.addEventListener('abort', watcher.close, { once: true });
     try {
       await watcher.call('watch', null, (value) => onSnapshot(value as LabSnapshot));

@@ -3,6 +3,7 @@
  * Everything a lab leaves on disk lies in its own folder, so that removing it removes the lab.
  */
 import { homedir } from 'node:os';
+import { cacheFolderOf } from '@coequal/engines';
 import { fail } from '@coequal/kernel';
 
 export type Places = { readonly state: string; readonly cache: string };
@@ -12,13 +13,11 @@ export const placesOf = (environment: NodeJS.ProcessEnv, userId: number): Places
   const home = environment['COEQUAL_HOME'];
   if (home !== undefined && home !== '') {
     if (!home.startsWith('/')) throw fail('COMMAND_USAGE', { problem: `COEQUAL_HOME must be an absolute path, not ${home}.`, help: 'coequal --help' });
-    return { state: `${home}/state`, cache: `${home}/cache` };
+    return { state: `${home}/state`, cache: cacheFolderOf(environment, userId) };
   }
-  if (userId === 0) return { state: '/var/lib/coequal', cache: '/var/cache/coequal' };
-  return {
-    state: `${environment['XDG_STATE_HOME'] || `${homedir()}/.local/state`}/coequal`,
-    cache: `${environment['XDG_CACHE_HOME'] || `${homedir()}/.cache`}/coequal`,
-  };
+  const cache = cacheFolderOf({ HOME: homedir(), ...environment }, userId);
+  if (userId === 0) return { state: '/var/lib/coequal', cache };
+  return { state: `${environment['XDG_STATE_HOME'] || `${homedir()}/.local/state`}/coequal`, cache };
 };
 
 /** Unix sockets have short paths (108 bytes with the end mark); the longest below a lab's folder is `/run/<instance>/sql.sock`. */

@@ -99,9 +99,19 @@ export const stateReader = (path: string) => {
     const [kind, a, b, c, d, e, f] = value;
     if (kind === 'o') accounts.push({ id: integer(a), opening: integer(b) });
     else if (kind === 'b') before.push(text(a));
-    else if (kind === 'a') current().accounts.push({ id: integer(a), opening: integer(b), balance: integer(c), version: integer(d) });
-    else if (kind === 't') current().transfers.push({ id: text(a), from: integer(b), to: integer(c), amount: integer(d), site: text(e), at: integer(f) });
-    else if (kind === 'e') current().entries.push({ id: integer(a), transfer: text(b), account: integer(c), amount: integer(d) });
+    else if (kind === 'a')
+      current().accounts.push({ id: integer(a), opening: integer(b), balance: integer(c), version: integer(d) });
+    else if (kind === 't')
+      current().transfers.push({
+        id: text(a),
+        from: integer(b),
+        to: integer(c),
+        amount: integer(d),
+        site: text(e),
+        at: integer(f),
+      });
+    else if (kind === 'e')
+      current().entries.push({ id: integer(a), transfer: text(b), account: integer(c), amount: integer(d) });
     else throw invalid('is of no known kind');
   };
   const heading = (value: object): void => {
@@ -124,7 +134,10 @@ export const stateReader = (path: string) => {
     finish: (): States => {
       for (const { contents, digests } of instances) {
         if (canonicalJson(tableDigests(contents)) === digests) continue;
-        throw fail('EVIDENCE_INVALID', { path, reason: `the rows of ${contents.instance} do not have the digests it claims` });
+        throw fail('EVIDENCE_INVALID', {
+          path,
+          reason: `the rows of ${contents.instance} do not have the digests it claims`,
+        });
       }
       return { opening: { accounts, transfers: before }, instances: instances.map(({ contents }) => contents) };
     },
@@ -132,11 +145,26 @@ export const stateReader = (path: string) => {
 };
 
 /** The figures that a verdict rests on, by name. */
-const judged = ['acknowledged', 'refused', 'conflicts', 'failed', 'inDoubt', 'decided', 'lost', 'doubled', 'diverged', 'damaged', 'unexplained', 'balanceExact'] as const;
+const judged = [
+  'acknowledged',
+  'refused',
+  'conflicts',
+  'failed',
+  'inDoubt',
+  'decided',
+  'lost',
+  'doubled',
+  'diverged',
+  'damaged',
+  'unexplained',
+  'balanceExact',
+] as const;
 
 /** Where a report claims something else than its own evidence shows. `claimed` is the parsed `report.json`. */
 export const contradictions = (claimed: unknown, found: Reconciliation): readonly string[] => {
-  const report = new Map<string, unknown>(typeof claimed === 'object' && claimed !== null ? Object.entries(claimed) : []);
+  const report = new Map<string, unknown>(
+    typeof claimed === 'object' && claimed !== null ? Object.entries(claimed) : [],
+  );
   return judged
     .filter((name) => report.get(name) !== found[name])
     .map((name) => `The report says ${name} = ${JSON.stringify(report.get(name))}; its evidence says ${found[name]}.`);
@@ -151,7 +179,8 @@ export const parseManifest = (text: string, path: string): SignedManifest => {
 const isManifest = (value: unknown): value is SignedManifest => {
   if (typeof value !== 'object' || value === null) return false;
   const { format, version, files, key, signature } = Object.fromEntries<unknown>(Object.entries(value));
-  const named = format === 'coequal-evidence' && version === 1 && typeof key === 'string' && typeof signature === 'string';
+  const named =
+    format === 'coequal-evidence' && version === 1 && typeof key === 'string' && typeof signature === 'string';
   return named && typeof files === 'object' && files !== null && Object.values(files).every(isFileEntry);
 };
 

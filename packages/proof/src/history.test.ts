@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Completion, formatLine, formatTransaction, type Invocation, mergeHistories, parseHistory, type Transaction } from './history.ts';
+import {
+  type Completion,
+  formatLine,
+  formatTransaction,
+  type Invocation,
+  mergeHistories,
+  parseHistory,
+  type Transaction,
+} from './history.ts';
 
 const invocation: Invocation = {
   type: 'invoke',
@@ -17,7 +25,9 @@ const completion: Completion = { type: 'complete', id: 'a.1', at: 3_000, outcome
 
 const scalar = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null));
 const json = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }));
-const operation = fc.tuple(fc.string(), fc.array(json, { maxLength: 3 })).map(([name, values]) => [name, ...values] as const);
+const operation = fc
+  .tuple(fc.string(), fc.array(json, { maxLength: 3 }))
+  .map(([name, values]) => [name, ...values] as const);
 const transaction: fc.Arbitrary<Transaction> = fc
   .record({
     id: fc.uuid(),
@@ -57,7 +67,9 @@ describe('a history', () => {
 
   test('takes what was seen from the completion', () => {
     const seen: Completion = { ...completion, operations: [['r', 1, 700]] };
-    expect(parseHistory(formatLine(invocation) + formatLine(seen), 'h').transactions[0]?.operations).toEqual([['r', 1, 700]]);
+    expect(parseHistory(formatLine(invocation) + formatLine(seen), 'h').transactions[0]?.operations).toEqual([
+      ['r', 1, 700],
+    ]);
   });
 
   test('reads an invocation without an answer as info', () => {
@@ -77,12 +89,32 @@ describe('a history', () => {
     ['an unknown type', `{"type":"begin"}`, 1, '"type" must be one of'],
     ['a missing field', formatLine(invocation).replace('"site":"north",', ''), 1, '"site" must be a text'],
     ['a number as text', formatLine(invocation).replace('"at":1000', '"at":"1000"'), 1, '"at" must be a number'],
-    ['an operation without a name', formatLine(invocation).replace('[["transfer",1,2,300]]', '[[1]]'), 1, '"operations" must be'],
-    ['an unknown outcome', formatLine(invocation) + formatLine(completion).replace('"ok"', '"maybe"'), 2, '"outcome" must be'],
+    [
+      'an operation without a name',
+      formatLine(invocation).replace('[["transfer",1,2,300]]', '[[1]]'),
+      1,
+      '"operations" must be',
+    ],
+    [
+      'an unknown outcome',
+      formatLine(invocation) + formatLine(completion).replace('"ok"', '"maybe"'),
+      2,
+      '"outcome" must be',
+    ],
     ['a completion of nothing', formatLine(completion), 1, 'without having begun'],
-    ['a second completion', formatLine(invocation) + formatLine(completion) + formatLine(completion), 3, 'completes twice'],
+    [
+      'a second completion',
+      formatLine(invocation) + formatLine(completion) + formatLine(completion),
+      3,
+      'completes twice',
+    ],
     ['a second invocation', formatLine(invocation) + formatLine(invocation), 2, 'already on record'],
-    ['an end before the beginning', formatLine(invocation) + formatLine({ ...completion, at: 5 }), 2, 'before it begins'],
+    [
+      'an end before the beginning',
+      formatLine(invocation) + formatLine({ ...completion, at: 5 }),
+      2,
+      'before it begins',
+    ],
     ['another version', '{"type":"header","format":"coequal-history","version":2}', 1, 'the only version'],
   ])('refuses %s, with the line', (_, text, line, reason) => {
     expect(() => parseHistory(`${text}\n`, 'some.ndjson')).toThrow(

@@ -191,7 +191,8 @@ const wholeTransaction = (record: Fields): Transaction => {
   const invoke = record.number('invoke');
   const complete = record.isNull('complete') ? null : record.number('complete');
   const outcome = record.outcome();
-  if (complete === null && outcome !== 'info') throw record.wrong(`an outcome of ${outcome} needs a time of completion`);
+  if (complete === null && outcome !== 'info')
+    throw record.wrong(`an outcome of ${outcome} needs a time of completion`);
   if (complete !== null && complete < invoke) throw record.wrong('it completes before it begins');
   return { ...identity(record), invoke, complete, outcome, ...(error === undefined ? {} : { error }) };
 };

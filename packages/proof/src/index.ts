@@ -1,4 +1,6 @@
 /** Proof: the bank and its histories, drills, reconciliation, reports and evidence. */
+
+export { type EvidenceVerdict, verifyEvidence, writeEvidence } from './adapters/evidence.ts';
 export { type Ledger, openLedger, readHistory } from './adapters/ledger.ts';
 export { machineStampUs } from './adapters/stamp.ts';
 export { bankAccess, drillTools } from './adapters/tools.ts';
@@ -23,8 +25,21 @@ export {
 export { type LinkDeadlines, linkOpener } from './bank/adapters/link.ts';
 export { type BankAssignment, type BankClients, type BankPorts, startBankClients } from './bank/client.ts';
 export { type FailureKind, type Judgement, judge, type Link, LinkFailure, type OpenLink } from './bank/link.ts';
-export { type ClientAssignment, type ClientReport, parseAssignment, parseReport, reportEveryMs } from './bank/protocol.ts';
-export { clean, type Finding, type FindingKind, type Opening, type Reconciliation, reconcile } from './bank/reconcile.ts';
+export {
+  type ClientAssignment,
+  type ClientReport,
+  parseAssignment,
+  parseReport,
+  reportEveryMs,
+} from './bank/protocol.ts';
+export {
+  clean,
+  type Finding,
+  type FindingKind,
+  type Opening,
+  type Reconciliation,
+  reconcile,
+} from './bank/reconcile.ts';
 export { type AccountRow, type Contents, type EntryRow, schema, type TransferRow } from './bank/schema.ts';
 export { type Books, booksExact, missingFrom, type Totals, totalsExact } from './bank/verify.ts';
 export { type DrillEntry, drills, isDrillName } from './drills/catalog.ts';
@@ -54,6 +69,7 @@ export {
   parseHistory,
   type Transaction,
 } from './history.ts';
+export { reportHtml } from './report/html.ts';
 export {
   acknowledgements,
   longestPause,
@@ -64,5 +80,3 @@ export {
   siteTimeline,
   type Window,
 } from './timeline.ts';
-export { type EvidenceVerdict, verifyEvidence, writeEvidence } from './adapters/evidence.ts';
-export { reportHtml } from './report/html.ts';

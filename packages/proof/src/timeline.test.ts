@@ -33,20 +33,42 @@ describe('the timeline of a site', () => {
       window,
     );
     expect(timeline.seconds).toHaveLength(10);
-    expect(timeline.seconds[0]).toEqual({ second: 0, acknowledged: 2, conflicts: 0, errors: 0, inDoubt: 0, p50Ms: 2, p99Ms: 2 });
+    expect(timeline.seconds[0]).toEqual({
+      second: 0,
+      acknowledged: 2,
+      conflicts: 0,
+      errors: 0,
+      inDoubt: 0,
+      p50Ms: 2,
+      p99Ms: 2,
+    });
     expect(timeline.seconds[1]).toMatchObject({ acknowledged: 0, conflicts: 1, errors: 1, inDoubt: 0, p50Ms: null });
     expect(timeline.seconds[2]).toMatchObject({ errors: 1, inDoubt: 2 });
     expect(timeline).toMatchObject({ acknowledged: 2, errors: { '1047': 1, '1180': 1 } });
   });
 
   test('counts a move whenever a process turns up at another instance', () => {
-    const moved = [at(1), at(2, { instance: 'south-1' }), at(3, { instance: 'south-1' }), at(4), at(5, { process: 'q', instance: 'south-1' })];
+    const moved = [
+      at(1),
+      at(2, { instance: 'south-1' }),
+      at(3, { instance: 'south-1' }),
+      at(4),
+      at(5, { process: 'q', instance: 'south-1' }),
+    ];
     expect(siteTimeline('north', moved, window).reconnects).toBe(2);
   });
 
   test('measures the longest pause, the one still open at the end included', () => {
-    expect(siteTimeline('north', [at(1_000), at(1_400), at(9_900)], window).longestPause).toEqual({ fromMs: 1_400, toMs: 9_900, ms: 8_500 });
-    expect(siteTimeline('north', [at(1_000), at(1_400)], window).longestPause).toEqual({ fromMs: 1_400, toMs: 10_000, ms: 8_600 });
+    expect(siteTimeline('north', [at(1_000), at(1_400), at(9_900)], window).longestPause).toEqual({
+      fromMs: 1_400,
+      toMs: 9_900,
+      ms: 8_500,
+    });
+    expect(siteTimeline('north', [at(1_000), at(1_400)], window).longestPause).toEqual({
+      fromMs: 1_400,
+      toMs: 10_000,
+      ms: 8_600,
+    });
     expect(siteTimeline('north', [], window).longestPause).toBeNull();
   });
 

@@ -1,5 +1,6 @@
 /** `coequal drill NAME`: rehearses a disaster and says first whether anything was lost. */
 import { fail, formatDuration } from '@coequal/kernel';
+import type { LabDrillOptions } from '@coequal/lab';
 import { type DrillReport, drills, isDrillName, shortestSeconds, summariseRuns } from '@coequal/proof';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
@@ -8,7 +9,7 @@ import type { Outcome } from '../program.ts';
 import { readEstate } from '../read-estate.ts';
 import { formatTable } from '../table.ts';
 import { labName, oneOf, wholeNumber } from '../values.ts';
-import type { LabDrillOptions, World } from '../world.ts';
+import type { World } from '../world.ts';
 
 type Flags = {
   readonly lab?: string;
@@ -34,20 +35,36 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
         `evidence pack. Exit 1 when anything was lost, doubled or diverged, or the balance is not exact. Drills:\n${drillWords()}`,
     )
     .argument('<name>', 'the drill')
-    .requiredOption('--out <folder>', 'where the evidence pack goes: report.html, report.json, history.ndjson, signature')
+    .requiredOption(
+      '--out <folder>',
+      'where the evidence pack goes: report.html, report.json, history.ndjson, signature',
+    )
     .option('--lab <name>', 'in this lab, which runs already, instead of one of its own', labName)
     .option('--estate <file>', 'in a lab made from this estate file')
     .option('--architecture <architecture>', 'how the service is replicated', oneOf(['multi-active']))
     .option('--engine <engine>', 'the database engine', oneOf(['galera']))
     .option('--rtt <times>', 'round trip times: one figure (5ms), two-cities, or a matrix')
-    .option('--preset <preset>', 'engine settings: default, tight, stock, virtual-machines', oneOf(['default', 'tight', 'stock', 'virtual-machines']))
+    .option(
+      '--preset <preset>',
+      'engine settings: default, tight, stock, virtual-machines',
+      oneOf(['default', 'tight', 'stock', 'virtual-machines']),
+    )
     .option('--direct', 'clients connect to the instances themselves')
-    .option('--seed <number>', 'the seed of everything random; a new one unless given, and always reported', wholeNumber(0, 2 ** 32 - 1))
-    .option('--seconds <seconds>', "how long the load runs; the drill's own length unless given", wholeNumber(shortestSeconds, 86_400))
+    .option(
+      '--seed <number>',
+      'the seed of everything random; a new one unless given, and always reported',
+      wholeNumber(0, 2 ** 32 - 1),
+    )
+    .option(
+      '--seconds <seconds>',
+      "how long the load runs; the drill's own length unless given",
+      wholeNumber(shortestSeconds, 86_400),
+    )
     .option('--runs <number>', 'repeat so many times and report each', wholeNumber(1, 1_000))
     .option('--json', 'print the report; with --runs, {runs:[…]}')
     .addHelpText('after', '\nExample: coequal drill instance-kill --seconds 30 --out evidence/instance-kill')
     .action(async (name: string, flags: Flags) => {
+      outcome.endsInOrder = true;
       outcome.code = await drill(world, name, flags);
     });
 };
@@ -57,22 +74,39 @@ const drillWords = (): string => drills.map(({ name, what }) => `  ${name.padEnd
 const drill = async (world: World, name: string, flags: Flags): Promise<number> => {
   const options = await checkedOptions(world, name, flags);
   const lab = await world.lab();
-  const reports = await lab.runLabDrill(options, (step, detail) =>
-    world.tell(`${step}${detail === undefined ? '' : ` (${detail})`}\n`),
-  );
+  const progress = (step: string, detail?: string): void =>
+    world.tell(`${step}${detail === undefined ? '' : ` (${detail})`}\n`);
+  const running = lab.runLabDrill(options, progress, world.interrupted);
+  const reports = await Promise.race([running, graceAfterInterruption(world)]);
   if (flags.json === true) world.out(`${JSON.stringify(flags.runs === undefined ? reports[0] : { runs: reports })}\n`);
   else world.out(`${drillLines(reports).join('\n')}\n`);
   return reports.length > 0 && reports.every(isGood) ? exitCodes.good : exitCodes.no;
 };
 
+/** What a drill may take to heal and end in order once it is interrupted. */
+const graceMs = 10_000;
+
+/** Rejects when an interrupted drill does not end: a lab of its own ends with this process. */
+const graceAfterInterruption = (world: World): Promise<never> =>
+  new Promise((_, reject) => {
+    const wait = (): void => {
+      world.tell('Interrupted; ending the drill …\n');
+      world.clock.sleep(graceMs).then(() => reject(fail('INTERRUPTED', {})), reject);
+    };
+    if (world.interrupted.aborted) wait();
+    else world.interrupted.addEventListener('abort', wait, { once: true });
+  });
+
 const checkedOptions = async (world: World, name: string, flags: Flags): Promise<LabDrillOptions> => {
   const refuse = (problem: string) => fail('COMMAND_USAGE', { problem, help: 'coequal drill --help' });
-  if (!isDrillName(name)) throw refuse(`There is no drill \`${name}\`; there are ${drills.map((each) => each.name).join(', ')}.`);
+  if (!isDrillName(name))
+    throw refuse(`There is no drill \`${name}\`; there are ${drills.map((each) => each.name).join(', ')}.`);
   if (flags.lab !== undefined)
     for (const flag of ['estate', 'rtt', 'preset'] as const)
-      if (flags[flag] !== undefined) throw refuse(`--lab and --${flag} exclude each other: the lab that runs has its own.`);
+      if (flags[flag] !== undefined)
+        throw refuse(`--lab and --${flag} exclude each other: the lab that runs has its own.`);
   if (flags.estate !== undefined) await readEstate(world, flags.estate);
-  const { lab, rtt, preset, architecture, engine } = flags;
+  const { lab, rtt, preset } = flags;
   return {
     name,
     seed: flags.seed ?? world.random.below(2 ** 31),
@@ -84,8 +118,6 @@ const checkedOptions = async (world: World, name: string, flags: Flags): Promise
     ...(flags.estate === undefined ? {} : { estatePath: world.files.absolute(flags.estate) }),
     ...(rtt === undefined ? {} : { rtt }),
     ...(preset === undefined ? {} : { preset }),
-    ...(architecture === undefined ? {} : { architecture }),
-    ...(engine === undefined ? {} : { engine }),
   };
 };
 
@@ -110,7 +142,13 @@ const reportLines = (report: DrillReport): readonly string[] => [
   ...report.problems.map((problem) => `Problem: ${problem}`),
   ...report.checks.filter(({ passed }) => !passed).map(({ text, detail }) => `Check not passed: ${text}: ${detail}`),
   ...formatTable(
-    [{ title: 'SITE' }, { title: '' }, { title: 'LONGEST PAUSE', right: true }, { title: 'ERRORS', right: true }, { title: 'RECONNECTS', right: true }],
+    [
+      { title: 'SITE' },
+      { title: '' },
+      { title: 'LONGEST PAUSE', right: true },
+      { title: 'ERRORS', right: true },
+      { title: 'RECONNECTS', right: true },
+    ],
     report.sites.map(({ name, faulted, longestPauseMs, errors, reconnects }) => [
       name,
       faulted ? 'broken' : '',
@@ -127,7 +165,7 @@ const reportLines = (report: DrillReport): readonly string[] => [
 const durationOr = (ms: number | null, otherwise = '–'): string => (ms === null ? otherwise : formatDuration(ms));
 
 const runsLines = (reports: readonly DrillReport[]): readonly string[] => {
-  const { longestPauseMs } = summariseRuns(reports);
+  const { longestPauseMs } = summariseRuns(reports).spread;
   const failed = reports.filter((report) => !isGood(report)).length;
   return [
     `${counted(reports.length, 'run')}: ${failed === 0 ? 'all passed' : `${failed} NOT PASSED`}`,

@@ -34,7 +34,9 @@ export const addEstateCommands = (program: Command, world: World, outcome: Outco
   estate
     .command('validate')
     .summary('check the file')
-    .description('Checks the file. Every mistake is told with its line, its column and what to do. Exit 0: valid; 2: not.')
+    .description(
+      'Checks the file. Every mistake is told with its line, its column and what to do. Exit 0: valid; 2: not.',
+    )
     .argument('[file]', 'the estate file', 'coequal.yaml')
     .option('--json', 'print {valid, path, name, warnings}; {valid, path, problems} when it is not valid')
     .addHelpText('after', '\nExample: coequal estate validate estates/three-centres.yaml')
@@ -46,7 +48,10 @@ export const addEstateCommands = (program: Command, world: World, outcome: Outco
     .summary('show sites, hosts, cost, services and links')
     .description('Shows what the file describes, with cost per site and in all, addresses, votes and round trip times.')
     .argument('[file]', 'the estate file', 'coequal.yaml')
-    .option('--json', 'print the estate as Coequal understands it: sizes in bytes, times in milliseconds, defaults filled in')
+    .option(
+      '--json',
+      'print the estate as Coequal understands it: sizes in bytes, times in milliseconds, defaults filled in',
+    )
     .addHelpText('after', '\nExample: coequal estate show estates/three-centres.yaml')
     .action(async (file: string, { json }: Flags) => {
       const found = await readEstate(world, file);
@@ -74,7 +79,9 @@ const validate = async (world: World, file: string, json: boolean): Promise<numb
   } else {
     for (const warning of result.warnings) world.tell(`warning: ${formatProblem(file, warning)}\n`);
     if (json)
-      world.out(`${JSON.stringify({ valid: true, path: file, name: result.estate.name, warnings: result.warnings })}\n`);
+      world.out(
+        `${JSON.stringify({ valid: true, path: file, name: result.estate.name, warnings: result.warnings })}\n`,
+      );
     else world.out(`${file} is valid: ${summary(result.estate)}.\n`);
   }
   return exitCodes.good;
@@ -87,7 +94,10 @@ const summary = (estate: Estate): string =>
     counted(estate.sites.length, 'site'),
     counted(hostsOf(estate).length, 'host'),
     counted(estate.services.length, 'service'),
-    counted(estate.services.reduce((sum, { instances }) => sum + instances.length, 0), 'instance'),
+    counted(
+      estate.services.reduce((sum, { instances }) => sum + instances.length, 0),
+      'instance',
+    ),
   ].join(', ');
 
 /** `1,220.00 EUR`, several currencies with `+` between; `–` where nothing is told. */
@@ -178,7 +188,8 @@ const serviceLines = (estate: Estate, service: Service): readonly string[] => {
   ];
 };
 
-const endpoint = (address: string, port: number): string => (address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`);
+const endpoint = (address: string, port: number): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 
 const linkLines = ({ links }: Estate): readonly string[] =>
   links.length === 0

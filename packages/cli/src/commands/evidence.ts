@@ -13,7 +13,9 @@ export const addEvidenceCommands = (program: Command, world: World, outcome: Out
   program
     .command('evidence')
     .summary('re-check what a drill wrote')
-    .description('A drill writes an evidence pack; anybody can re-check it later, without the lab and without the network.')
+    .description(
+      'A drill writes an evidence pack; anybody can re-check it later, without the lab and without the network.',
+    )
     .command('verify')
     .summary('re-check hashes, signature and verdict')
     .description(
@@ -37,7 +39,11 @@ const verify = async (
   const pinned =
     key === undefined
       ? undefined
-      : await world.files.readText(key, maximumKeyBytes, 'Name the file with the public key of whoever signed the pack.');
+      : await world.files.readText(
+          key,
+          maximumKeyBytes,
+          'Name the file with the public key of whoever signed the pack.',
+        );
   const verdict = await verifyEvidence(world.files.absolute(folder), pinned);
   if (json === true) world.out(`${JSON.stringify(verdict)}\n`);
   else {

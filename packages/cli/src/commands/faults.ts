@@ -42,13 +42,23 @@ export const faultKinds: readonly KindEntry[] = [
     kind: 'latency',
     words: 'lengthen the round trip by --amount, in ms',
     whole: true,
-    amount: { parse: milliseconds, least: 1, most: 10_000, words: 'added round trip in ms, from 1 to 10000, like 50ms' },
+    amount: {
+      parse: milliseconds,
+      least: 1,
+      most: 10_000,
+      words: 'added round trip in ms, from 1 to 10000, like 50ms',
+    },
   },
   {
     kind: 'loss',
     words: 'lose --amount percent of the packets',
     whole: true,
-    amount: { parse: (text) => figure(text, '%'), least: 0.1, most: 100, words: 'percent of packets, from 0.1 to 100, like 5%' },
+    amount: {
+      parse: (text) => figure(text, '%'),
+      least: 0.1,
+      most: 100,
+      words: 'percent of packets, from 0.1 to 100, like 5%',
+    },
   },
   { kind: 'slow-disk', words: 'make the disk of the database slow', whole: false },
   { kind: 'full-disk', words: 'fill the disk of the database', whole: false },
@@ -82,8 +92,10 @@ export const faultOf = (kindText: string, siteText: string | undefined, flags: F
     throw refuse(`There is no fault \`${kindText}\`; there are ${faultKinds.map(({ kind }) => kind).join(', ')}.`);
   const { kind } = entry;
   if (flags.oneWay === true && kind !== 'partition') throw refuse('--one-way goes with the fault `partition` only.');
-  if (flags.between !== undefined && kind !== 'partition') throw refuse('--between goes with the fault `partition` only.');
-  if (flags.whole === true && !entry.whole) throw refuse(`--whole does not go with \`${kind}\`: a disk or clock is one database's.`);
+  if (flags.between !== undefined && kind !== 'partition')
+    throw refuse('--between goes with the fault `partition` only.');
+  if (flags.whole === true && !entry.whole)
+    throw refuse(`--whole does not go with \`${kind}\`: a disk or clock is one database's.`);
   const site = siteText ?? flags.between?.[0];
   if (site === undefined) throw refuse('No site is named: write `coequal lab fault KIND SITE`.');
   if (flags.between !== undefined && !flags.between.includes(site))

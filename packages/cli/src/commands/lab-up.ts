@@ -2,6 +2,7 @@
 import { fail } from '@coequal/kernel';
 import type { Interactive, LabHandle, LabOptions, LabProgress } from '@coequal/lab';
 import { exitCodes } from '../failure.ts';
+import { aborted } from '../interruption.ts';
 import { readEstate } from '../read-estate.ts';
 import { connectText } from '../view/connect.ts';
 import { runLiveView } from '../view/live.ts';
@@ -47,10 +48,16 @@ export const labUp = async (world: World, flags: UpFlags): Promise<number> => {
 /** What can be wrong with files is told before anything is started. */
 const checkedOptions = async (world: World, flags: UpFlags): Promise<LabOptions> => {
   if (flags.estate !== undefined && flags.sites !== undefined)
-    throw fail('COMMAND_USAGE', { problem: '--sites and --estate exclude each other: the estate names its sites.', help: 'coequal lab up --help' });
+    throw fail('COMMAND_USAGE', {
+      problem: '--sites and --estate exclude each other: the estate names its sites.',
+      help: 'coequal lab up --help',
+    });
   if (flags.estate !== undefined) await readEstate(world, flags.estate);
   if (flags.load !== undefined)
-    await world.files.mustBeReadable(flags.load, 'Name a dump as mariadb-dump writes it, plain or compressed with gzip.');
+    await world.files.mustBeReadable(
+      flags.load,
+      'Name a dump as mariadb-dump writes it, plain or compressed with gzip.',
+    );
   return {
     name: flags.name,
     sites: flags.sites ?? 3,
@@ -72,11 +79,9 @@ const startOrInterrupt = async (
   lab: LabPort,
   options: LabOptions & { readonly detach: boolean },
 ): Promise<LabHandle | undefined> => {
-  const interruption = new Promise<undefined>((resolve) => {
-    if (world.interrupted.aborted) resolve(undefined);
-    else world.interrupted.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  const handle = await Promise.race([lab.startLab(options, progressLines(world), interactive(world)), interruption]);
+  // First in line, so that what fails because of the interruption does not hide it.
+  const interruption = aborted(world.interrupted);
+  const handle = await Promise.race([interruption, lab.startLab(options, progressLines(world), interactive(world))]);
   if (handle !== undefined) return handle;
   world.tell(`Interrupted; ending what was started of the lab ${options.name} …\n`);
   await lab.endLab(options.name);
@@ -86,7 +91,9 @@ const startOrInterrupt = async (
 
 /** Yes or no from a person; nobody there: undefined. Whatever is not clearly a yes is a no. */
 const interactive = ({ files: { ask }, interrupted }: World): Interactive | undefined =>
-  ask === undefined ? undefined : async (question) => /^\s*y(es)?\s*$/i.test(await ask(`${question} [y/N] `, interrupted));
+  ask === undefined
+    ? undefined
+    : async (question) => /^\s*y(es)?\s*$/i.test(await ask(`${question} [y/N] `, interrupted));
 
 const progressLines = (world: World): LabProgress => {
   const begin = world.clock.monotonic();
@@ -101,7 +108,9 @@ const leaveRunning = async (world: World, handle: LabHandle, flags: UpFlags): Pr
     const snapshot = await handle.snapshot();
     if (flags.json === true) world.out(`${JSON.stringify(statusObject(snapshot))}\n`);
     else world.out(`${connectText(snapshot).join('\n')}\n`);
-    world.tell(`The lab ${handle.name} goes on. Look at it: coequal lab status --name ${handle.name}. End it: coequal lab down --name ${handle.name}\n`);
+    world.tell(
+      `The lab ${handle.name} goes on. Look at it: coequal lab status --name ${handle.name}. End it: coequal lab down --name ${handle.name}\n`,
+    );
   } finally {
     handle.detach();
   }
@@ -110,19 +119,19 @@ const leaveRunning = async (world: World, handle: LabHandle, flags: UpFlags): Pr
 
 const show = async (world: World, handle: LabHandle, flags: UpFlags): Promise<void> => {
   if (flags.json === true) {
-    await handle.watch((snapshot) => world.out(`${JSON.stringify(snapshot)}\n`), world.interrupted);
-    return;
+    const watching = handle.watch((snapshot) => world.out(`${JSON.stringify(snapshot)}\n`), world.interrupted);
+    return Promise.race([watching, aborted(world.interrupted)]);
   }
   const { terminal } = world;
   world.tell(`${connectText(await handle.snapshot()).join('\n')}\n`);
   if (terminal !== undefined) {
-    const colour = (world.environment['NO_COLOR'] ?? '') === '';
-    await runLiveView({ handle, terminal, colour, interrupted: world.interrupted });
-    return;
+    const colour = (world.environment.NO_COLOR ?? '') === '';
+    return runLiveView({ handle, terminal, colour, interrupted: world.interrupted });
   }
   world.tell('Ctrl-C ends the lab.\n');
-  await handle.watch(
+  const watching = handle.watch(
     plainView((line) => world.out(`${line}\n`)),
     world.interrupted,
   );
+  return Promise.race([watching, aborted(world.interrupted)]);
 };

@@ -19,7 +19,9 @@ export const addLabCommands = (program: Command, world: World, outcome: Outcome)
   const lab = program
     .command('lab')
     .summary('several sites on this machine, serving; break and heal them')
-    .description('A lab is several sites on this machine with a real database each, all reading and writing. Nothing of it touches the rest of the machine.');
+    .description(
+      'A lab is several sites on this machine with a real database each, all reading and writing. Nothing of it touches the rest of the machine.',
+    );
   addUp(lab, world, outcome);
   addStatusAndDown(lab, world, outcome);
   addFaults(lab, world, outcome);
@@ -36,11 +38,23 @@ const addUp = (lab: Command, world: World, outcome: Outcome): void => {
     .option('--name <name>', 'name of the lab; several run side by side by name', labName, 'lab')
     .option('--sites <number>', 'number of sites, 3 unless given', wholeNumber(1, 9))
     .option('--rtt <times>', 'round trip times: one figure (5ms), two-cities, or a matrix')
-    .option('--mode <mode>', 'full: namespaces, latency, partitions; plain: loopback only (default: full where possible)', oneOf(['full', 'plain']))
-    .option('--preset <preset>', 'engine settings: default, tight, stock, virtual-machines', oneOf(['default', 'tight', 'stock', 'virtual-machines']))
+    .option(
+      '--mode <mode>',
+      'full: namespaces, latency, partitions; plain: loopback only (default: full where possible)',
+      oneOf(['full', 'plain']),
+    )
+    .option(
+      '--preset <preset>',
+      'engine settings: default, tight, stock, virtual-machines',
+      oneOf(['default', 'tight', 'stock', 'virtual-machines']),
+    )
     .option('--estate <file>', 'sites, hosts, preset and limits from an estate file')
     .option('--load <file>', 'load a dump (.sql or .sql.gz) before opening')
-    .option('--skew <exponent>', 'how uneven the use of accounts is: 0 even, 1 a few hot accounts (Zipf)', decimalNumber(0, 3))
+    .option(
+      '--skew <exponent>',
+      'how uneven the use of accounts is: 0 even, 1 a few hot accounts (Zipf)',
+      decimalNumber(0, 3),
+    )
     .option('--keep', 'keep the data for the next start under the same name')
     .option('--hosts', "enforce each host's CPU and memory quota")
     .option('--detach', 'return once the lab serves; end it with `coequal lab down`')
@@ -48,6 +62,7 @@ const addUp = (lab: Command, world: World, outcome: Outcome): void => {
     .option('--json', 'print one snapshot a line; with --detach, one status object')
     .addHelpText('after', '\nExample: coequal lab up --rtt two-cities --preset tight')
     .action(async (flags: UpFlags) => {
+      outcome.endsInOrder = true;
       outcome.code = await labUp(world, flags);
     });
 };
@@ -56,9 +71,14 @@ const addStatusAndDown = (lab: Command, world: World, outcome: Outcome): void =>
   lab
     .command('status')
     .summary('what runs, and where to connect')
-    .description('Shows the state of a lab and how to connect to each site. Without --name and with several labs, lists them.')
+    .description(
+      'Shows the state of a lab and how to connect to each site. Without --name and with several labs, lists them.',
+    )
     .option('--name <name>', 'name of the lab; the only one that runs unless given', labName)
-    .option('--json', 'print {name, mode, sites, user, password, database, …}; a list of labs when there is not just one')
+    .option(
+      '--json',
+      'print {name, mode, sites, user, password, database, …}; a list of labs when there is not just one',
+    )
     .addHelpText('after', '\nExample: coequal lab status --json')
     .action((flags: Flags) => status(world, flags));
   lab
@@ -146,7 +166,11 @@ const checkSite = async (handle: LabHandle, site: string): Promise<void> => {
 };
 
 /** Opens the lab that is meant, and always lets go of it again. */
-const withLab = async <T>(world: World, name: string | undefined, use: (handle: LabHandle) => Promise<T>): Promise<T> => {
+const withLab = async <T>(
+  world: World,
+  name: string | undefined,
+  use: (handle: LabHandle) => Promise<T>,
+): Promise<T> => {
   const lab = await world.lab();
   const handle = await lab.openLab(name ?? (await onlyRunning(lab)));
   try {
@@ -165,7 +189,10 @@ const onlyRunning = async (lab: LabPort): Promise<string> => {
 };
 
 const severalLabs = (labs: readonly ListedLab[], help: string) =>
-  fail('COMMAND_USAGE', { problem: `There are several labs (${labs.map(({ name }) => name).join(', ')}): say which with --name.`, help: `${help} --help` });
+  fail('COMMAND_USAGE', {
+    problem: `There are several labs (${labs.map(({ name }) => name).join(', ')}): say which with --name.`,
+    help: `${help} --help`,
+  });
 
 const status = async (world: World, { name, json }: Flags): Promise<void> => {
   const lab = await world.lab();
@@ -268,7 +295,8 @@ const down = async (world: World, { name, all, json }: Flags & { readonly all?: 
   for (const each of meant) {
     const result = await lab.endLab(each);
     ended.push({ name: each, processes: result.ended });
-    if (json !== true) world.out(`Lab ${each} is down, nothing of it is left running; ${result.ended} of its processes ended.\n`);
+    if (json !== true)
+      world.out(`Lab ${each} is down, nothing of it is left running; ${result.ended} of its processes ended.\n`);
   }
   if (json === true) world.out(`${JSON.stringify({ ended })}\n`);
   else if (meant.length === 0) world.out('No lab is there; nothing to end.\n');
@@ -285,7 +313,10 @@ const forcePrimary = async (
   const snapshot = await handle.snapshot();
   const instance = snapshot.sites.find(({ name }) => name === site)?.instances[0]?.name;
   if (instance === undefined)
-    throw fail('COMMAND_USAGE', { problem: `The site ${site} has no database.`, help: 'coequal lab force-primary --help' });
+    throw fail('COMMAND_USAGE', {
+      problem: `The site ${site} has no database.`,
+      help: 'coequal lab force-primary --help',
+    });
   world.tell(forceWarning(snapshot, site, instance));
   const typed = flags.yesIAcceptLoss ?? (await world.files.ask?.(`Type ${instance} to go on: `, world.interrupted));
   if (typed?.trim() !== instance) {

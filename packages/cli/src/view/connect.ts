@@ -14,7 +14,9 @@ export const connectText = (snapshot: LabSnapshot): readonly string[] => {
       site.instances.map((instance) => `  ${site.name.padEnd(width)}  ${connectCommand(snapshot, instance)}`),
     ),
     `  user ${snapshot.user}, password ${snapshot.password}${
-      snapshot.authorityPath === null ? '' : `; for checked TLS add --ssl-ca=${snapshot.authorityPath} --ssl-verify-server-cert`
+      snapshot.authorityPath === null
+        ? ''
+        : `; for checked TLS add --ssl-ca=${snapshot.authorityPath} --ssl-verify-server-cert`
     }`,
     ...snapshot.limits.map((limit) => `Limit of ${snapshot.mode} mode: ${limit}`),
   ];

@@ -8,7 +8,19 @@ import { formatDuration } from '@coequal/kernel';
 import type { BankSnapshot, ClientsSnapshot, LabSnapshot, SiteSnapshot } from '@coequal/lab';
 import { counted, formatCount, formatLatency, formatMoney, formatRate } from '../numbers.ts';
 import { connectCommand } from './connect.ts';
-import { cut, fit, joinFitting, type Line, lineWidth, padEnd, padStart, type Piece, paint, piece, type Style } from './text.ts';
+import {
+  cut,
+  fit,
+  joinFitting,
+  type Line,
+  lineWidth,
+  padEnd,
+  padStart,
+  type Piece,
+  paint,
+  piece,
+  type Style,
+} from './text.ts';
 
 export type FrameInput = {
   readonly columns: number;
@@ -26,14 +38,17 @@ export type FrameInput = {
 /** The whole frame, at most `rows` lines of at most `columns` cells. */
 export const renderFrame = (snapshot: LabSnapshot, input: FrameInput): readonly string[] => {
   const { columns, rows } = input;
-  const top = [headerLine(snapshot, columns), ...bankLines(snapshot, columns), connectLine(snapshot, columns)];
-  const bottom = [messageLine(input), keysLine(input)];
+  const bottom = [messageLine(input), keysLine(input)].slice(0, Math.max(0, rows - snapshot.sites.length));
+  // On a low terminal the sites matter more than the words around them.
+  const roomAbove = Math.max(0, rows - bottom.length - snapshot.sites.length);
+  const top = [headerLine(snapshot, columns), ...bankLines(snapshot, columns), connectLine(snapshot, columns)].slice(
+    0,
+    roomAbove,
+  );
   const middleRows = Math.max(0, rows - top.length - bottom.length);
   const middle = input.help ? helpLines(snapshot) : middleLines(snapshot, input, middleRows);
   const filled = [...middle, ...Array.from({ length: middleRows }, (): Line => [])].slice(0, middleRows);
-  // On a very low terminal the sites matter more than the words around them.
-  const lines = rows >= top.length + bottom.length ? [...top, ...filled, ...bottom] : [...siteSummaries(snapshot, input)];
-  return lines.slice(0, rows).map((line) => paint(fit(line, columns), input.colour));
+  return [...top, ...filled, ...bottom].slice(0, rows).map((line) => paint(fit(line, columns), input.colour));
 };
 
 const headerLine = (snapshot: LabSnapshot, columns: number): Line =>
@@ -55,12 +70,7 @@ const bankLines = ({ bank, at }: LabSnapshot, columns: number): readonly Line[] 
   if (bank === null) return [[piece(' No bank is at work: the lab was started without one.', 'faint')], []];
   return [
     [piece(' Money: '), piece(moneyText(bank), 'strong'), piece(' — '), ...verdict(bank, at)],
-    joinFitting(
-      [piece(`acknowledged ${formatCount(bank.acknowledged)}`), lookedUp(bank)],
-      columns,
-      ' ',
-      ' · ',
-    ),
+    joinFitting([piece(`acknowledged ${formatCount(bank.acknowledged)}`), lookedUp(bank)], columns, ' ', ' · '),
   ];
 };
 
@@ -68,13 +78,22 @@ const moneyText = (bank: BankSnapshot): string =>
   `${bank.balance === null ? '?' : formatMoney(bank.balance)} of ${formatMoney(bank.expectedBalance)}`;
 
 const lookedUp = ({ verified, missing }: BankSnapshot): Piece =>
-  piece(`${formatCount(verified)} looked up at another site, ${formatCount(missing)} missing`, missing > 0 ? 'bad' : 'plain');
+  piece(
+    `${formatCount(verified)} looked up at another site, ${formatCount(missing)} missing`,
+    missing > 0 ? 'bad' : 'plain',
+  );
 
 const verdict = (bank: BankSnapshot, at: number): Line => {
-  const age = bank.checkedAt === null ? '' : ` (${formatDuration(Math.max(0, Math.round((at - bank.checkedAt) / 1_000) * 1_000))} ago)`;
+  const age = bank.checkedAt === null ? '' : ` (${ageText(at - bank.checkedAt)})`;
   if (bank.exact === true) return [piece('exact', 'good'), piece(age, 'faint')];
   if (bank.exact === false) return [piece('NOT EXACT: money and ledger disagree', 'bad'), piece(age, 'faint')];
   return [piece('could not be read just now', 'warn'), piece(age, 'faint')];
+};
+
+/** Whole seconds: an age that flickers between tenths says nothing. */
+const ageText = (ms: number): string => {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  return `${seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1_000)} ago`;
 };
 
 const connectLine = ({ user, password, database, authorityPath }: LabSnapshot, columns: number): Line =>
@@ -100,10 +119,6 @@ const middleLines = (snapshot: LabSnapshot, input: FrameInput, rows: number): re
   }
   return [...above, ...blocks, ...eventLines(snapshot, rows - blocks.length - above.length)];
 };
-
-/** Only the first line of each site, for terminals of a few rows. */
-const siteSummaries = (snapshot: LabSnapshot, input: FrameInput): readonly Line[] =>
-  snapshot.sites.map((site, index) => siteLine(snapshot, site, index, input));
 
 /** Four lines: the site, its clients' figures, trouble or how to connect, an empty one. */
 const siteBlock = (snapshot: LabSnapshot, site: SiteSnapshot, index: number, input: FrameInput): readonly Line[] => [
@@ -144,13 +159,18 @@ const siteLine = (snapshot: LabSnapshot, site: SiteSnapshot, index: number, inpu
     piece(`${shape} `, style),
     piece(`${padEnd(cut(site.name, nameWidth), nameWidth)} `, 'strong'),
     piece(padEnd(words, 11), style),
-    piece(padStart(site.clients === null ? '' : `${formatRate(site.clients.transactionsPerSecond)} tx/s`, 11)),
+    piece(padStart(rateText(site.clients), 11)),
     piece(' '),
   ];
   const rtt = piece(`  RTT ${formatDuration(site.rttMs)}`, 'faint');
   const room = input.columns - lineWidth(left) - lineWidth([rtt]);
   const spark = sparkline(input.history.get(site.name) ?? [], highest(input.history), Math.min(sparkSeconds, room));
   return room < 0 ? left : [...left, piece(spark, 'accent'), rtt];
+};
+
+const rateText = (clients: ClientsSnapshot | null): string => {
+  if (clients === null) return '';
+  return clients.alive ? `${formatRate(clients.transactionsPerSecond)} tx/s` : '–';
 };
 
 const highest = (history: FrameInput['history']): number => Math.max(1, ...[...history.values()].flat());
@@ -163,7 +183,9 @@ export const sparkline = (figures: readonly number[], top: number, cells: number
     ? ''
     : figures
         .slice(-cells)
-        .map((figure) => (figure <= 0 ? ' ' : (bars[Math.min(bars.length - 1, Math.floor((figure / top) * bars.length))] ?? ' ')))
+        .map((figure) =>
+          figure <= 0 ? ' ' : (bars[Math.min(bars.length - 1, Math.floor((figure / top) * bars.length))] ?? ' '),
+        )
         .join('')
         .padStart(cells, ' ');
 
@@ -171,7 +193,13 @@ const indent = '     ';
 
 const clientsLine = (clients: ClientsSnapshot | null, columns: number): Line => {
   if (clients === null) return [piece(`${indent}no clients here`, 'faint')];
-  if (!clients.alive) return [piece(`${indent}clients are gone with their site; ${formatCount(clients.acknowledged)} acknowledged before`, 'bad')];
+  if (!clients.alive)
+    return [
+      piece(
+        `${indent}clients are gone with their site; ${formatCount(clients.acknowledged)} acknowledged before`,
+        'bad',
+      ),
+    ];
   return joinFitting(
     [
       piece(`max pause ${formatDuration(clients.longestPauseMs)}`, clients.longestPauseMs > 900 ? 'warn' : 'plain'),
@@ -191,7 +219,8 @@ const pauseShownMs = 300;
 /** What is wrong, if anything is; how to connect otherwise, and beside it where there is room. */
 const detailLine = (snapshot: LabSnapshot, site: SiteSnapshot, columns: number): Line => {
   const pause = site.clients?.alive === true ? (site.clients.sinceAckMs ?? 0) : 0;
-  const broken = site.state !== 'serving' ? site.instances.find(({ state }) => state === site.state)?.reason : undefined;
+  const broken =
+    site.state !== 'serving' ? site.instances.find(({ state }) => state === site.state)?.reason : undefined;
   const trouble = [
     ...site.faults.map((fault) => piece(`! ${fault}`, 'bad')),
     ...(pause > pauseShownMs ? [piece(`no answer for ${formatDuration(pause)}`, 'warn')] : []),
@@ -210,9 +239,8 @@ const eventLines = ({ events, at }: LabSnapshot, rows: number): readonly Line[] 
   if (rows < 2) return [];
   const latest = events.slice(-(rows - 1)).toReversed();
   const lines = latest.map((event): Line => {
-    const age = formatDuration(Math.max(0, Math.round((at - event.at) / 1_000) * 1_000));
     return [
-      piece(padStart(`${age} ago`, 14), 'faint'),
+      piece(padStart(ageText(at - event.at), 16), 'faint'),
       piece('  '),
       ...(event.site === null ? [] : [piece(`${event.site}: `, 'strong')]),
       piece(event.text),
@@ -221,13 +249,15 @@ const eventLines = ({ events, at }: LabSnapshot, rows: number): readonly Line[] 
   return [[piece(latest.length === 0 ? ' Nothing has happened yet.' : ' Latest', 'faint')], ...lines];
 };
 
-const messageLine = ({ message }: FrameInput): Line => (message === null ? [] : [piece(` ${message.text}`, message.style)]);
+const messageLine = ({ message }: FrameInput): Line =>
+  message === null ? [] : [piece(` ${message.text}`, message.style)];
 
 const keysLine = ({ help, columns }: FrameInput): Line =>
   joinFitting(
     (help
       ? ['? back', 'q quit']
-      : ['1-9 ↑↓ site', 'k kill', 's stop', 'h hang', 'p partition', 'w whole site', 'x heal', 'a heal all', '? help', 'q quit']
+      : // In the order in which they are given up where they do not all fit.
+        ['1-9 site', 'k kill', 'h hang', 'p cut', 'w cut all', 'x heal', 'a heal all', '? help', 'q quit', 's stop']
     ).map((text) => piece(text, 'faint')),
     columns,
     ' ',
@@ -249,10 +279,9 @@ const helpLines = (snapshot: LabSnapshot): readonly Line[] => {
     ...keys.map(([key, words]): Line => [piece(`  ${padEnd(key, 10)}`, 'strong'), piece(words)]),
     [],
     ...snapshot.sites.flatMap((site) =>
-      site.instances.map((instance): Line => [
-        piece(`  ${padEnd(site.name, 10)}`, 'strong'),
-        piece(connectCommand(snapshot, instance)),
-      ]),
+      site.instances.map(
+        (instance): Line => [piece(`  ${padEnd(site.name, 10)}`, 'strong'), piece(connectCommand(snapshot, instance))],
+      ),
     ),
     ...snapshot.limits.map((limit): Line => [piece(`  ${limit}`, 'warn')]),
   ];

@@ -20,18 +20,22 @@ export type ViewAction =
 export type Step = { readonly state: ViewState; readonly action?: ViewAction };
 
 /** Splits what the keyboard sent into keys: a pasted or queued burst is several. Unknown sequences are one key, unused. */
-export const keysOf = (input: string): readonly string[] =>
-  input.match(/\u001b\[[0-9;]*[A-Za-z~]|\u001bO[A-Za-z]|[^]/gu) ?? [];
+export const keysOf = (input: string): readonly string[] => input.match(oneKey) ?? [];
+
+const escapeCode = '\u001b';
+const oneKey = new RegExp(`${escapeCode}\\[[0-9;]*[A-Za-z~]|${escapeCode}O[A-Za-z]|[\\s\\S]`, 'gu');
 
 export const pressKey = (state: ViewState, key: string, sites: readonly string[]): Step => {
   if (key === '\u0003') return { state, action: { kind: 'quit' } };
   if (state.quitting) return answerQuit(state, key);
   const site = sites[state.selected];
   const chosen = /^[1-9]$/.test(key) ? Number(key) - 1 : undefined;
-  if (chosen !== undefined) return { state: chosen < sites.length ? { ...state, selected: chosen, message: null } : state };
+  if (chosen !== undefined)
+    return { state: chosen < sites.length ? { ...state, selected: chosen, message: null } : state };
   if (key === '\u001b' && state.help) return { state: { ...state, help: false } };
   const step = moves[key];
-  if (step !== undefined) return { state: { ...state, selected: wrap(state.selected + step, sites.length), message: null } };
+  if (step !== undefined)
+    return { state: { ...state, selected: wrap(state.selected + step, sites.length), message: null } };
   switch (key) {
     case '?':
       return { state: { ...state, help: !state.help } };
@@ -56,7 +60,11 @@ const moves: Readonly<Record<string, number>> = {
 
 const wrap = (index: number, count: number): number => (count === 0 ? 0 : (index + count) % count);
 
-const said = (state: ViewState, text: string): ViewState => ({ ...state, help: false, message: { text, style: 'plain' } });
+const said = (state: ViewState, text: string): ViewState => ({
+  ...state,
+  help: false,
+  message: { text, style: 'plain' },
+});
 
 const siteKey = (state: ViewState, key: string, site: string): Step => {
   const break_ = (words: string, fault: Omit<Fault, 'site'>): Step => ({

@@ -4,6 +4,7 @@
  */
 import { CoequalError, reasonOf } from '@coequal/kernel';
 import type { LabHandle, LabSnapshot } from '@coequal/lab';
+import { aborted } from '../interruption.ts';
 import type { Terminal } from '../world.ts';
 import { type FrameInput, renderFrame } from './frame.ts';
 import { firstViewState, keysOf, pressKey, type ViewAction, type ViewState } from './keys.ts';
@@ -42,7 +43,8 @@ export const runLiveView = async ({ handle, terminal, colour, interrupted }: Liv
   });
   const stopResize = terminal.onResize(screen.draw);
   try {
-    await handle.watch(screen.show, AbortSignal.any([quit.signal, interrupted]));
+    const end = AbortSignal.any([quit.signal, interrupted]);
+    await Promise.race([handle.watch(screen.show, end), aborted(end)]);
   } finally {
     stopInput();
     stopResize();

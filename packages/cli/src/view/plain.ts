@@ -36,7 +36,8 @@ export const statusLine = (snapshot: LabSnapshot): string =>
 
 const bankWords = ({ bank }: LabSnapshot): string => {
   if (bank === null) return 'no bank';
-  const money = bank.exact === true ? 'money exact' : bank.exact === false ? 'MONEY NOT EXACT' : 'money not readable now';
+  const money =
+    bank.exact === true ? 'money exact' : bank.exact === false ? 'MONEY NOT EXACT' : 'money not readable now';
   return `${money}, ${formatCount(bank.acknowledged)} acknowledged, ${formatCount(bank.missing)} missing`;
 };
 

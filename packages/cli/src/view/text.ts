@@ -41,8 +41,10 @@ export const cut = (text: string, columns: number): string => {
   return `${kept}…`;
 };
 
-export const padEnd = (text: string, columns: number): string => text + ' '.repeat(Math.max(0, columns - displayWidth(text)));
-export const padStart = (text: string, columns: number): string => ' '.repeat(Math.max(0, columns - displayWidth(text))) + text;
+export const padEnd = (text: string, columns: number): string =>
+  text + ' '.repeat(Math.max(0, columns - displayWidth(text)));
+export const padStart = (text: string, columns: number): string =>
+  ' '.repeat(Math.max(0, columns - displayWidth(text))) + text;
 
 export const lineWidth = (line: Line): number => line.reduce((cells, { text }) => cells + displayWidth(text), 0);
 
@@ -77,6 +79,8 @@ export const joinFitting = (pieces: readonly Piece[], columns: number, indent: s
   return line;
 };
 
+const escapeCode = '\u001b';
+
 const codes: Readonly<Record<Style, string>> = {
   plain: '',
   strong: '1',
@@ -90,9 +94,13 @@ const codes: Readonly<Record<Style, string>> = {
 /** The line as a terminal wants it. Without colour, words and shapes say everything that colour says. */
 export const paint = (line: Line, colour: boolean): string =>
   line
-    .map(({ text, style }) => (!colour || codes[style] === '' || text === '' ? text : `\u001b[${codes[style]}m${text}\u001b[0m`))
+    .map(({ text, style }) =>
+      !colour || codes[style] === '' || text === '' ? text : `${escapeCode}[${codes[style]}m${text}${escapeCode}[0m`,
+    )
     .join('')
     .trimEnd();
 
 /** What a painted line looks like: without its colours. */
-export const unpainted = (text: string): string => text.replaceAll(/\u001b\[[0-9;]*m/g, '');
+export const unpainted = (text: string): string => text.replaceAll(colourCode, '');
+
+const colourCode = new RegExp(`${escapeCode}\\[[0-9;]*m`, 'g');

@@ -9,8 +9,7 @@ import { dirname } from 'node:path';
 import type { Service } from '@coequal/estate';
 import { silentLog, systemClock } from '@coequal/kernel';
 import { issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
-import { findPrograms, labProgramNames, type Programs } from '../binaries/index.ts';
-import { testCacheFolder } from '../binaries/test-cache.ts';
+import { cacheFolderOf, findPrograms, labPrograms, type Programs } from '../binaries/index.ts';
 import { type GaleraDriver, type GaleraDriverOptions, galeraDriver } from './adapters/driver.ts';
 import type { Launch } from './adapters/process.ts';
 import { makeSeed, newPassword, plantSeed, type SeedTools } from './adapters/seed.ts';
@@ -41,11 +40,6 @@ export const openGround = async (
   service: Partial<Omit<Service, 'instances'>> = {},
   instances = 3,
 ): Promise<Ground> => {
-  const programs = await findPrograms(labProgramNames, {
-    cacheFolder: testCacheFolder(),
-    environment: { PATH: process.env['PATH'] ?? '', CI: process.env['CI'] ?? '' },
-    progress: () => undefined,
-  });
   const folder = mkdtempSync('/tmp/coequal-');
   chmodSync(folder, 0o755);
   const placed = await Promise.all(
@@ -67,6 +61,12 @@ export const openGround = async (
     service.encryption === undefined
       ? {}
       : { encryption: { keyFile: `${folder}/data.keys`, safePaths: [`${folder}/memory`] } };
+  const programs = await findPrograms(labPrograms(sampleEstate(placed, service).estate), {
+    cacheFolder: cacheFolderOf(process.env, process.getuid?.() ?? -1),
+    environment: process.env,
+    clock: systemClock,
+    progress: () => undefined,
+  });
   const sample = sampleEstate(placed, { tls: true, ...service, ...encryption });
   const launch: Launch = {
     wrap: (argv) =>

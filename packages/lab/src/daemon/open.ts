@@ -46,6 +46,7 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
   const programs = await findPrograms(labPrograms(definition.estate), {
     cacheFolder: definition.cacheFolder,
     environment: tools.environment,
+    clock,
     progress: (text) => progress('programs', text),
   });
   progress('network');
@@ -70,7 +71,7 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       clock,
       log,
     });
-    const lab = { runtime, viewer, checker: () => checker, programs, definition, clock };
+    const lab = { runtime, programs, definition, clock };
     if (definition.workload) {
       progress('bank', 'opening accounts');
       checker = startChecker({
@@ -80,7 +81,8 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
         log,
         alarm: (text) => runtime.say(null, `ALARM: ${text}`),
       });
-      await startWorkload(runtime, checker);
+      runtime.onReport(checker.note);
+      await startWorkload(runtime);
       await firstAcknowledged(runtime, clock);
     }
     await viewer.refresh();
@@ -177,7 +179,7 @@ const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): 
   }
 };
 
-const startWorkload = async (runtime: Runtime, checker: Checker): Promise<void> => {
+const startWorkload = async (runtime: Runtime): Promise<void> => {
   const { definition } = runtime;
   const [endpoint] = runtime.endpoints();
   if (endpoint === undefined) throw new Error('Bug: a lab without instances');
@@ -185,7 +187,7 @@ const startWorkload = async (runtime: Runtime, checker: Checker): Promise<void> 
   const folder = `${definition.folder}/ledgers`;
   await mkdir(folder, { recursive: true, mode: 0o755 });
   for (const site of runtime.stage.sites.filter(({ drivers }) => drivers.length > 0)) {
-    const client = runtime.startBankClients(site.name, {
+    runtime.startBankClients(site.name, {
       seed: definition.seed,
       connections: clientsPerSite,
       ratePerSecond: workloadRatePerSite,
@@ -194,7 +196,6 @@ const startWorkload = async (runtime: Runtime, checker: Checker): Promise<void> 
       ledgerPath: `${folder}/${site.name}.ndjson`,
       statementMs: statementDeadlineMs(runtime),
     });
-    client.onReport(checker.note);
   }
 };
 
@@ -227,6 +228,21 @@ type HeldLab = {
 };
 
 const holdDrill = async (
+  { runtime, programs, definition, clock }: HeldLab,
+  call: DrillCall,
+  say: (value: unknown) => void,
+  gone: AbortSignal,
+): Promise<DrillReport> => {
+  // The lab's own workload would move money that the drill has not accounted for.
+  const workload = await runtime.pauseClients();
+  try {
+    return await heldAlone({ runtime, programs, definition, clock }, call, say, gone);
+  } finally {
+    workload.resume();
+  }
+};
+
+const heldAlone = async (
   { runtime, programs, definition, clock }: HeldLab,
   call: DrillCall,
   say: (value: unknown) => void,

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { forcePrimary, type GaleraDriver, rejoin, startService } from '@coequal/engines';
 import { serves } from '@coequal/estate';
 import { type Clock, CoequalError, fail, type Log, reasonOf, until } from '@coequal/kernel';
-import type { ClientOptions, Endpoint, Fault } from '@coequal/proof';
+import type { ClientOptions, ClientReport, Endpoint, Fault } from '@coequal/proof';
 import type { LabDefinition } from '../definition.ts';
 import type { LabEvent } from '../snapshot.ts';
 import { type ClientProcess, startClients } from './clients.ts';
@@ -20,9 +20,15 @@ export type Runtime = {
   readonly say: (site: string | null, text: string) => void;
   readonly faultsOf: (site: string) => readonly ActiveFault[];
   readonly clientsOf: (site: string) => readonly ClientProcess[];
+  /** The last reports of a site's clients that have ended: what they counted stays counted. */
+  readonly pastReports: (site: string) => readonly ClientReport[];
+  /** Reports of all clients, now and later. */
+  readonly onReport: (listener: (report: ClientReport) => void) => void;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
   readonly startBankClients: (site: string, options: ClientOptions) => ClientProcess;
+  /** Ends all clients in order; `resume` starts them again as they were. */
+  readonly pauseClients: () => Promise<{ readonly resume: () => void }>;
   readonly fault: (fault: Fault) => Promise<string>;
   /** Undoes all faults of a site, or of all; resolves when what was started again serves, unless told not to wait. */
   readonly heal: (site: string | undefined, wait: boolean) => Promise<string>;
@@ -55,6 +61,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const events: LabEvent[] = [];
   const faults = new Map<string, ActiveFault[]>();
   const clients = new Map<string, ClientProcess[]>();
+  const past = new Map<string, ClientReport[]>();
+  const listeners: ((report: ClientReport) => void)[] = [];
   const restarts = new Map<string, number[]>();
   const closing = new AbortController();
   let turn: Promise<unknown> = Promise.resolve();
@@ -178,9 +186,22 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   };
 
   const restartClients = (site: string): void => {
-    const known = clients.get(site) ?? [];
-    const revived = known.map((client) => (client.alive() ? client : (starts.get(client)?.() ?? client)));
-    clients.set(site, revived);
+    const known = clientsOf(site);
+    clients.set(
+      site,
+      known.map((client) => {
+        const begin = starts.get(client);
+        if (client.alive() || begin === undefined) return client;
+        retire(client);
+        return begin();
+      }),
+    );
+  };
+
+  const retire = (client: ClientProcess): void => {
+    const last = client.report();
+    if (last !== null) past.set(client.site, [...(past.get(client.site) ?? []), last]);
+    starts.delete(client);
   };
 
   const starts = new Map<ClientProcess, () => ClientProcess>();
@@ -199,11 +220,29 @@ export const runLab = (tools: RuntimeTools): Runtime => {
         log,
       });
       starts.set(client, begin);
+      client.onReport((report) => {
+        for (const listener of listeners) listener(report);
+      });
       return client;
     };
     const client = begin();
     clients.set(site, [...clientsOf(site).filter((each) => each.alive()), client]);
     return client;
+  };
+
+  const pauseClients = async () => {
+    const paused = [...clients.entries()].flatMap(([site, each]) => each.map((client) => ({ site, client })));
+    await Promise.all(paused.map(({ client }) => client.finish()));
+    clients.clear();
+    const resume = (): void => {
+      clients.clear();
+      for (const { site, client } of paused) {
+        const revived = starts.get(client)?.();
+        retire(client);
+        if (revived !== undefined) clients.set(site, [...clientsOf(site), revived]);
+      }
+    };
+    return { resume };
   };
 
   const endpointOf = (instance: string, site: string, host: string, port: number): Endpoint => ({
@@ -294,9 +333,14 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     say,
     faultsOf,
     clientsOf,
+    pastReports: (site) => past.get(site) ?? [],
+    onReport: (listener) => {
+      listeners.push(listener);
+    },
     drivers,
     driverNamed,
     startBankClients,
+    pauseClients,
     fault: (fault) => inTurn(() => makeFault(fault)),
     heal,
     fullOutage,

@@ -2,6 +2,7 @@
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { Observation } from '@coequal/engines';
+import type { ClientReport } from '@coequal/proof';
 import type { ClientsSnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
 import { memoryOf, type Runtime } from './runtime.ts';
@@ -142,17 +143,18 @@ const clientsOf = (runtime: Runtime, site: string): ClientsSnapshot | null => {
   const client = runtime.clientsOf(site).at(-1);
   if (client === undefined) return null;
   const report = client.report();
-  const errors = Object.values(report?.errors ?? {}).reduce((sum, count) => sum + count, 0);
+  const all = [...runtime.pastReports(site), ...(report === null ? [] : [report])];
+  const sum = (count: (each: ClientReport) => number): number => all.reduce((total, each) => total + count(each), 0);
   return {
     alive: client.alive(),
     transactionsPerSecond: client.alive() ? (report?.perSecond ?? 0) : 0,
     p50Ms: report?.p50Ms ?? null,
     p99Ms: report?.p99Ms ?? null,
-    acknowledged: report?.acknowledged ?? 0,
-    conflicts: report?.conflicts ?? 0,
-    errors,
-    inDoubt: report?.inDoubt ?? 0,
-    longestPauseMs: report?.longestPauseMs ?? 0,
+    acknowledged: sum(({ acknowledged }) => acknowledged),
+    conflicts: sum(({ conflicts }) => conflicts),
+    errors: sum(({ errors }) => Object.values(errors).reduce((total, count) => total + count, 0)),
+    inDoubt: sum(({ inDoubt }) => inDoubt),
+    longestPauseMs: Math.max(0, ...all.map(({ longestPauseMs }) => longestPauseMs)),
     sinceAckMs: report?.sinceAckMs ?? null,
   };
 };

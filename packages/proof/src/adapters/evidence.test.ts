@@ -49,7 +49,12 @@ describe('an evidence pack', () => {
     expect(report.evidence).toBe(folder);
     const verdict = await verifyEvidence(folder, key.publicPem);
     expect(verdict).toMatchObject({ valid: true, problems: [], pinned: true, fingerprint: fingerprint(key.publicPem) });
-    expect(verdict.found).toMatchObject({ acknowledged: result.report.acknowledged, lost: 0, doubled: 0, balanceExact: true });
+    expect(verdict.found).toMatchObject({
+      acknowledged: result.report.acknowledged,
+      lost: 0,
+      doubled: 0,
+      balanceExact: true,
+    });
   });
 
   test('says that it is not pinned without a key, and refuses another key', async () => {
@@ -101,11 +106,17 @@ describe('an evidence pack', () => {
     ['a manifest of something else', () => writeFile(join(folder, 'manifest.json'), '{}'), /malformed/],
     [
       'a manifest with a key that is none',
-      () => writeFile(join(folder, 'manifest.json'), JSON.stringify({ format: 'coequal-evidence', version: 1, files: {}, key: 'x', signature: '' })),
+      () =>
+        writeFile(
+          join(folder, 'manifest.json'),
+          JSON.stringify({ format: 'coequal-evidence', version: 1, files: {}, key: 'x', signature: '' }),
+        ),
       /PUBLIC KEY/,
     ],
   ])('is not %s', async (_, prepare, message) => {
     await prepare();
-    await expect(verifyEvidence(folder)).rejects.toThrow(expect.objectContaining({ code: 'EVIDENCE_INVALID', message: expect.stringMatching(message) }));
+    await expect(verifyEvidence(folder)).rejects.toThrow(
+      expect.objectContaining({ code: 'EVIDENCE_INVALID', message: expect.stringMatching(message) }),
+    );
   });
 });

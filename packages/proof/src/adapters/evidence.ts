@@ -91,7 +91,9 @@ function* inChunks(lines: Iterable<string>): Generator<string> {
 }
 
 const signedManifest = async (folder: string, key: SigningKey): Promise<SignedManifest> => {
-  const files = await Promise.all(evidenceFiles.map(async (name) => [name, await fileEntry(join(folder, name))] as const));
+  const files = await Promise.all(
+    evidenceFiles.map(async (name) => [name, await fileEntry(join(folder, name))] as const),
+  );
   const manifest: Manifest = { format: 'coequal-evidence', version: 1, files: Object.fromEntries(files) };
   const signature = Buffer.from(sign(key.privatePem, signedBytes(manifest))).toString('base64');
   return { ...manifest, key: key.publicPem, signature };
@@ -110,7 +112,9 @@ const fileProblems = async (folder: string, { files }: Manifest): Promise<readon
     Object.entries(files).map(async ([name, { sha256 }]) => {
       // A name is looked for among those in the folder, so that it can never lead out of it.
       if (!present.has(name)) return [`${name} is missing.`];
-      return (await fileEntry(join(folder, name))).sha256 === sha256 ? [] : [`${name} was changed after it was signed.`];
+      return (await fileEntry(join(folder, name))).sha256 === sha256
+        ? []
+        : [`${name} was changed after it was signed.`];
     }),
   );
   return [...unlisted.map((name) => `${name} is not in the manifest.`), ...checked.flat()];
@@ -118,7 +122,9 @@ const fileProblems = async (folder: string, { files }: Manifest): Promise<readon
 
 const signatureProblems = (manifest: SignedManifest, pinnedKey: string | undefined): readonly string[] => {
   const signature = Buffer.from(manifest.signature, 'base64');
-  const problems = verify(manifest.key, signedBytes(manifest), signature) ? [] : ['The signature does not fit the manifest.'];
+  const problems = verify(manifest.key, signedBytes(manifest), signature)
+    ? []
+    : ['The signature does not fit the manifest.'];
   if (pinnedKey === undefined || fingerprint(pinnedKey) === fingerprint(manifest.key)) return problems;
   return [...problems, `It was signed by another key (${fingerprint(manifest.key)}) than the one given.`];
 };

@@ -11,7 +11,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const invocation = (id: string): Invocation => ({ type: 'invoke', id, process: 'p', site: 's', instance: 'i', at: 1, operations: [['r', 1]] });
+const invocation = (id: string): Invocation => ({
+  type: 'invoke',
+  id,
+  process: 'p',
+  site: 's',
+  instance: 'i',
+  at: 1,
+  operations: [['r', 1]],
+});
 
 describe('a ledger', () => {
   test('has every line on disk as soon as it is appended', async () => {
@@ -37,6 +45,8 @@ describe('a ledger', () => {
 
   test('that is missing, or cannot be written, is an error that says so', async () => {
     await expect(readHistory(join(folder, 'none'))).rejects.toThrow(expect.objectContaining({ code: 'FILE_MISSING' }));
-    expect(() => openLedger(join(folder, 'no', 'folder'))).toThrow(expect.objectContaining({ code: 'FOLDER_UNWRITABLE' }));
+    expect(() => openLedger(join(folder, 'no', 'folder'))).toThrow(
+      expect.objectContaining({ code: 'FOLDER_UNWRITABLE' }),
+    );
   });
 });

@@ -2,10 +2,17 @@
  * Ledgers on disk. Writing is synchronous and unbuffered: once `append` returns the kernel has the line, so a
  * client that is killed loses nothing. The machine is not expected to die with the clients, so nothing is flushed.
  */
-import { closeSync, createReadStream, ftruncateSync, openSync, readSync, fstatSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
-import { formatLine, type History, historyReader, type HistoryHeader, type Invocation, type Completion } from '../history.ts';
+import {
+  type Completion,
+  formatLine,
+  type History,
+  type HistoryHeader,
+  historyReader,
+  type Invocation,
+} from '../history.ts';
 
 export type Ledger = {
   readonly append: (line: HistoryHeader | Invocation | Completion) => void;

@@ -1,9 +1,10 @@
 /** The real databases and files behind a drill's ports. A composition root adds the arena, the clock and the progress. */
+
+import type { Endpoint } from '../arena.ts';
 import { createBank, readContents } from '../bank/adapters/bank.ts';
 import { linkOpener } from '../bank/adapters/link.ts';
 import type { Link } from '../bank/link.ts';
 import type { BankAccess, DrillTools } from '../drills/run.ts';
-import type { Endpoint } from '../arena.ts';
 import { readHistory } from './ledger.ts';
 import { machineStampUs } from './stamp.ts';
 

@@ -23,7 +23,12 @@ const play = async ({ seed, disturb, ...setting }: Setting) => {
   const opening = { accounts: world.contents('north-1').accounts, transfers: [] };
   let ledger = '';
   const clients = startBankClients(
-    { site: 'north', run: 'r1', endpoints: endpointsOf(instances), options: { seed, connections: 4, accounts: 12, statementMs: 500 } },
+    {
+      site: 'north',
+      run: 'r1',
+      endpoints: endpointsOf(instances),
+      options: { seed, connections: 4, accounts: 12, statementMs: 500 },
+    },
     {
       openLink: world.open,
       ledger: (line) => {
@@ -45,7 +50,13 @@ const play = async ({ seed, disturb, ...setting }: Setting) => {
   await clock.run(clients.ended);
   const history = parseHistory(ledger, 'ledger');
   const contents = instances.map(world.contents);
-  return { counts: clients.counts(), connectedTo, history, found: reconcile(opening, history.transactions, contents), ledger };
+  return {
+    counts: clients.counts(),
+    connectedTo,
+    history,
+    found: reconcile(opening, history.transactions, contents),
+    ledger,
+  };
 };
 
 describe('clients of the bank', () => {
@@ -79,21 +90,24 @@ describe('clients of the bank', () => {
     }
   });
 
-  test.each(['dead', 'hung', 'isolated'] as const)('go elsewhere while home is %s, and come back', async (condition) => {
-    const { connectedTo, found, counts, history } = await play({
-      seed: 4,
-      disturb: async (world, clock) => {
-        world.set('north-1', condition);
-        await clock.sleep(3_000);
-        world.set('north-1', 'serving');
-        await clock.sleep(4_000);
-      },
-    });
-    expect(new Set(history.transactions.map(({ instance }) => instance))).toEqual(new Set(['north-1', 'south-1']));
-    expect(connectedTo).toEqual(['north-1', 'north-1', 'north-1', 'north-1']);
-    expect(counts.reconnects).toBe(8);
-    expect(clean(found)).toBe(true);
-  });
+  test.each(['dead', 'hung', 'isolated'] as const)(
+    'go elsewhere while home is %s, and come back',
+    async (condition) => {
+      const { connectedTo, found, counts, history } = await play({
+        seed: 4,
+        disturb: async (world, clock) => {
+          world.set('north-1', condition);
+          await clock.sleep(3_000);
+          world.set('north-1', 'serving');
+          await clock.sleep(4_000);
+        },
+      });
+      expect(new Set(history.transactions.map(({ instance }) => instance))).toEqual(new Set(['north-1', 'south-1']));
+      expect(connectedTo).toEqual(['north-1', 'north-1', 'north-1', 'north-1']);
+      expect(counts.reconnects).toBe(8);
+      expect(clean(found)).toBe(true);
+    },
+  );
 
   test('count a failure as an error, a conflict and a refusal as none', async () => {
     const { counts, found } = await play({
@@ -127,7 +141,10 @@ describe('clients of the bank', () => {
       fc.asyncProperty(
         fc.integer(),
         fc.double({ min: 0, max: 0.3, noNaN: true }),
-        fc.array(fc.tuple(fc.constantFrom(...instances), fc.constantFrom('dead', 'hung', 'isolated', 'serving'), fc.nat(800)), { maxLength: 8 }),
+        fc.array(
+          fc.tuple(fc.constantFrom(...instances), fc.constantFrom('dead', 'hung', 'isolated', 'serving'), fc.nat(800)),
+          { maxLength: 8 },
+        ),
         async (seed, losses, script) => {
           const { found } = await play({
             seed,
@@ -163,8 +180,14 @@ describe('clients of the bank', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: ledger.length }), (cut) => {
         const history = parseHistory(ledger.slice(0, cut), 'ledger');
-        const acknowledged = ledger.slice(0, cut).split('\n').slice(0, -1).filter((line) => line.includes('"outcome":"ok"')).length;
-        expect(history.transactions.filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThanOrEqual(acknowledged);
+        const acknowledged = ledger
+          .slice(0, cut)
+          .split('\n')
+          .slice(0, -1)
+          .filter((line) => line.includes('"outcome":"ok"')).length;
+        expect(history.transactions.filter(({ outcome }) => outcome === 'ok').length).toBeGreaterThanOrEqual(
+          acknowledged,
+        );
         for (const { complete, outcome } of history.transactions) if (complete === null) expect(outcome).toBe('info');
       }),
       { numRuns: 30 },

@@ -9,7 +9,7 @@
 import { assert, type Clock, type Random } from '@coequal/kernel';
 import type { ClientOptions, Endpoint } from '../arena.ts';
 import type { Completion, Invocation, Operation } from '../history.ts';
-import { judge, type Link, LinkFailure, type OpenLink, refusedCode, type Row, worthKeeping } from './link.ts';
+import { judge, type Link, LinkFailure, type OpenLink, type Row, refusedCode, worthKeeping } from './link.ts';
 import { statements } from './schema.ts';
 import { type Counts, makeStats, type Stats } from './stats.ts';
 import { type Transfer, transfers } from './workload.ts';
@@ -175,7 +175,11 @@ type Attempt = { readonly id: string; readonly invoke: number };
 type Result =
   | { readonly kind: 'done'; readonly funds: readonly Row[] }
   | { readonly kind: 'refused'; readonly sessionLost: boolean }
-  | { readonly kind: 'failed'; readonly failure: LinkFailure; readonly judgement: 'conflict' | 'not-done' | 'in-doubt' };
+  | {
+      readonly kind: 'failed';
+      readonly failure: LinkFailure;
+      readonly judgement: 'conflict' | 'not-done' | 'in-doubt';
+    };
 
 /** One transaction, six round trips. Throws only what is not a failure of the session. */
 const transact = async (shared: Shared, link: Link, transfer: Transfer, id: string): Promise<Result> => {

@@ -23,7 +23,11 @@ describe('the judgement of a failure', () => {
   });
 
   test('only conflicts and lock waits leave the session worth keeping', () => {
-    expect(['1213', '1020', '1205', '1047', '1180', '1290'].filter((code) => worthKeeping(answer(code)))).toEqual(['1213', '1020', '1205']);
+    expect(['1213', '1020', '1205', '1047', '1180', '1290'].filter((code) => worthKeeping(answer(code)))).toEqual([
+      '1213',
+      '1020',
+      '1205',
+    ]);
     expect(worthKeeping(new LinkFailure('deadline', 'DEADLINE_PASSED', ''))).toBe(false);
   });
 });

@@ -14,7 +14,8 @@ import { type ClientAssignment, type ClientReport, parseAssignment, reportEveryM
 const connectMs = 1_000;
 
 const main = async (): Promise<void> => {
-  const input = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const lines = createInterface({ input: process.stdin });
+  const input = lines[Symbol.asyncIterator]();
   const first = await input.next();
   const assignment = parseAssignment(first.done === true ? '' : first.value);
   // Distinguishes restarts in the same site: milliseconds, base 36.
@@ -33,14 +34,16 @@ const main = async (): Promise<void> => {
   );
   const reporting = setInterval(() => report(assignment, run, clients, false), reportEveryMs);
   process.once('SIGTERM', clients.finish);
-  process.stdout.once('error', clients.finish);
+  process.stdout.on('error', clients.finish);
   const listening = finishOnRequest(input, clients);
   await clients.ended;
   clearInterval(reporting);
   report(assignment, run, clients, true);
   ledger.close();
-  process.stdin.destroy();
+  // Ends the listening too, when it was a signal and not the input that ended the work.
+  lines.close();
   await listening;
+  process.stdin.destroy();
 };
 
 const headerOf = ({ site, options }: ClientAssignment, run: string) =>

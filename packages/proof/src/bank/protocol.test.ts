@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { parseAssignment, parseReport } from './protocol.ts';
 
-const endpoint = { instance: 'n-1', site: 'n', host: '10.77.1.1', port: 3306, user: 'u', password: 'p', database: 'bank' };
+const endpoint = {
+  instance: 'n-1',
+  site: 'n',
+  host: '10.77.1.1',
+  port: 3306,
+  user: 'u',
+  password: 'p',
+  database: 'bank',
+};
 const assignment = {
   site: 'n',
   endpoints: [endpoint],

@@ -51,7 +51,8 @@ export type ClientReport = {
 /** The parent's first line as a value, or COMMAND_USAGE. Only our own parent writes it, so one sentence is enough. */
 export const parseAssignment = (line: string): ClientAssignment => {
   const value: unknown = parseJson(line);
-  if (!isAssignment(value)) throw malformed('it needs site, endpoints and options (seed, connections, accounts, ledgerPath, statementMs)');
+  if (!isAssignment(value))
+    throw malformed('it needs site, endpoints and options (seed, connections, accounts, ledgerPath, statementMs)');
   return value;
 };
 
@@ -62,7 +63,10 @@ export const parseReport = (line: string): ClientReport | undefined => {
 };
 
 const malformed = (problem: string) =>
-  fail('COMMAND_USAGE', { problem: `The assignment of the bank's clients is malformed: ${problem}.`, help: 'coequal drill --help' });
+  fail('COMMAND_USAGE', {
+    problem: `The assignment of the bank's clients is malformed: ${problem}.`,
+    help: 'coequal drill --help',
+  });
 
 const parseJson = (line: string): unknown => {
   try {
@@ -73,14 +77,25 @@ const parseJson = (line: string): unknown => {
   }
 };
 
-const hasTypes = (value: unknown, types: Readonly<Record<string, 'string' | 'number' | 'boolean' | 'object'>>): boolean => {
+const hasTypes = (
+  value: unknown,
+  types: Readonly<Record<string, 'string' | 'number' | 'boolean' | 'object'>>,
+): boolean => {
   if (typeof value !== 'object' || value === null) return false;
   const found = new Map<string, unknown>(Object.entries(value));
   return Object.entries(types).every(([name, type]) => typeof found.get(name) === type && found.get(name) !== null);
 };
 
 const isEndpoint = (value: unknown): boolean =>
-  hasTypes(value, { instance: 'string', site: 'string', host: 'string', port: 'number', user: 'string', password: 'string', database: 'string' });
+  hasTypes(value, {
+    instance: 'string',
+    site: 'string',
+    host: 'string',
+    port: 'number',
+    user: 'string',
+    password: 'string',
+    database: 'string',
+  });
 
 const isAssignment = (value: unknown): value is ClientAssignment =>
   hasTypes(value, { site: 'string', endpoints: 'object', options: 'object' }) &&
@@ -91,7 +106,23 @@ const isAssignment = (value: unknown): value is ClientAssignment =>
   Array.isArray(value.endpoints) &&
   value.endpoints.length > 0 &&
   value.endpoints.every(isEndpoint) &&
-  hasTypes(value.options, { seed: 'number', connections: 'number', accounts: 'number', ledgerPath: 'string', statementMs: 'number' });
+  hasTypes(value.options, {
+    seed: 'number',
+    connections: 'number',
+    accounts: 'number',
+    ledgerPath: 'string',
+    statementMs: 'number',
+  });
 
 const isReport = (value: unknown): value is ClientReport =>
-  hasTypes(value, { type: 'string', site: 'string', run: 'string', at: 'number', acknowledged: 'number', errors: 'object', connectedTo: 'object', recentAcked: 'object', final: 'boolean' });
+  hasTypes(value, {
+    type: 'string',
+    site: 'string',
+    run: 'string',
+    at: 'number',
+    acknowledged: 'number',
+    errors: 'object',
+    connectedTo: 'object',
+    recentAcked: 'object',
+    final: 'boolean',
+  });

@@ -1,14 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome, Transaction } from '../history.ts';
+import { must } from '../testing/must.ts';
 import { clean, reconcile } from './reconcile.ts';
 import type { Contents } from './schema.ts';
 
 const accounts = 5;
-const opening = { accounts: Array.from({ length: accounts }, (_, index) => ({ id: index + 1, opening: 1_000 })), transfers: ['old.1'] };
+const opening = {
+  accounts: Array.from({ length: accounts }, (_, index) => ({ id: index + 1, opening: 1_000 })),
+  transfers: ['old.1'],
+};
 const instances = ['north-1', 'south-1', 'east-1'];
 
-type Attempt = { readonly from: number; readonly to: number; readonly amount: number; readonly outcome: Outcome; readonly took: boolean };
+type Attempt = {
+  readonly from: number;
+  readonly to: number;
+  readonly amount: number;
+  readonly outcome: Outcome;
+  readonly took: boolean;
+};
 
 const attempt: fc.Arbitrary<Attempt> = fc
   .record({
@@ -48,8 +58,12 @@ type Writable = {
 };
 
 const book = (contents: Writable, id: string, { from, to, amount }: Pick<Attempt, 'from' | 'to' | 'amount'>): void => {
-  if (!contents.transfers.some((row) => row.id === id)) contents.transfers.push({ id, from, to, amount, site: 'north', at: 0 });
-  for (const [account, cents] of [[from, -amount], [to, amount]] as const) {
+  if (!contents.transfers.some((row) => row.id === id))
+    contents.transfers.push({ id, from, to, amount, site: 'north', at: 0 });
+  for (const [account, cents] of [
+    [from, -amount],
+    [to, amount],
+  ] as const) {
     contents.entries.push({ id: contents.entries.length + 1, transfer: id, account, amount: cents });
     const row = contents.accounts[account - 1];
     if (row !== undefined) {
@@ -94,7 +108,8 @@ const remove = (contents: Writable, id: string): void => {
   contents.entries = contents.entries.filter((row) => row.transfer !== id);
 };
 
-const judge = (transactions: readonly Transaction[], contents: readonly Contents[]) => reconcile(opening, transactions, contents);
+const judge = (transactions: readonly Transaction[], contents: readonly Contents[]) =>
+  reconcile(opening, transactions, contents);
 
 describe('reconciliation', () => {
   test('finds nothing where nothing is wrong, and counts every outcome', () => {
@@ -118,68 +133,89 @@ describe('reconciliation', () => {
 
   test('finds every acknowledged transaction that is absent anywhere, and its money', () => {
     fc.assert(
-      fc.property(withOne((one) => one.outcome === 'ok'), ({ attempts, index, where }) => {
-        const { transactions, contents } = world(attempts);
-        for (const one of where) remove(contents[one]!, `t.${index}`);
-        const found = judge(transactions, contents);
-        expect(found).toMatchObject({ lost: 1, rpo: { transactions: 1, amount: attempts[index]?.amount }, balanceExact: false });
-        expect(found.findings.find(({ kind }) => kind === 'lost')).toMatchObject({ subject: `t.${index}`, instance: where.map((one) => instances[one]).join(', ') });
-        if (where.length < 3) expect(found.diverged).toBeGreaterThanOrEqual(3);
-      }),
+      fc.property(
+        withOne((one) => one.outcome === 'ok'),
+        ({ attempts, index, where }) => {
+          const { transactions, contents } = world(attempts);
+          for (const one of where) remove(must(contents[one]), `t.${index}`);
+          const found = judge(transactions, contents);
+          expect(found).toMatchObject({
+            lost: 1,
+            rpo: { transactions: 1, amount: attempts[index]?.amount },
+            balanceExact: false,
+          });
+          expect(found.findings.find(({ kind }) => kind === 'lost')).toMatchObject({
+            subject: `t.${index}`,
+            instance: where.map((one) => instances[one]).join(', '),
+          });
+          if (where.length < 3) expect(found.diverged).toBeGreaterThanOrEqual(3);
+        },
+      ),
     );
   });
 
   test('finds a transfer that was done twice', () => {
     fc.assert(
-      fc.property(withOne((one) => one.took), ({ attempts, index }) => {
-        const { transactions, contents } = world(attempts);
-        for (const one of contents) book(one, `t.${index}`, attempts[index]!);
-        const found = judge(transactions, contents);
-        expect(found).toMatchObject({ doubled: 1, lost: 0, diverged: 0, balanceExact: true });
-        expect(clean(found)).toBe(false);
-      }),
+      fc.property(
+        withOne((one) => one.took),
+        ({ attempts, index }) => {
+          const { transactions, contents } = world(attempts);
+          for (const one of contents) book(one, `t.${index}`, must(attempts[index]));
+          const found = judge(transactions, contents);
+          expect(found).toMatchObject({ doubled: 1, lost: 0, diverged: 0, balanceExact: true });
+          expect(clean(found)).toBe(false);
+        },
+      ),
     );
   });
 
   test('finds what was done although the client was told that it was not', () => {
     fc.assert(
-      fc.property(withOne((one) => one.outcome === 'fail'), ({ attempts, index }) => {
-        const { transactions, contents } = world(attempts);
-        for (const one of contents) book(one, `t.${index}`, attempts[index]!);
-        expect(judge(transactions, contents)).toMatchObject({ doubled: 1, lost: 0, diverged: 0 });
-      }),
+      fc.property(
+        withOne((one) => one.outcome === 'fail'),
+        ({ attempts, index }) => {
+          const { transactions, contents } = world(attempts);
+          for (const one of contents) book(one, `t.${index}`, must(attempts[index]));
+          expect(judge(transactions, contents)).toMatchObject({ doubled: 1, lost: 0, diverged: 0 });
+        },
+      ),
     );
   });
 
   test('finds an intent that took effect by two attempts', () => {
     fc.assert(
-      fc.property(withOne((one) => one.took), ({ attempts, index }) => {
-        const again = [...attempts, attempts[index]!];
-        const { transactions, contents } = world(again);
-        const renamed = transactions.map((one, at) => (at === attempts.length ? { ...one, intent: `i${index}` } : one));
-        const found = judge(renamed, contents);
-        expect(found).toMatchObject({ doubled: 1, lost: 0, balanceExact: true });
-        expect(found.findings.map(({ kind }) => kind)).toEqual(['repeated']);
-      }),
+      fc.property(
+        withOne((one) => one.took),
+        ({ attempts, index }) => {
+          const again = [...attempts, must(attempts[index])];
+          const { transactions, contents } = world(again);
+          const renamed = transactions.map((one, at) =>
+            at === attempts.length ? { ...one, intent: `i${index}` } : one,
+          );
+          const found = judge(renamed, contents);
+          expect(found).toMatchObject({ doubled: 1, lost: 0, balanceExact: true });
+          expect(found.findings.map(({ kind }) => kind)).toEqual(['repeated']);
+        },
+      ),
     );
   });
 
   test('finds every row that differs, in any table', () => {
     const change = fc.constantFrom<(contents: Writable) => void>(
       (contents) => {
-        contents.accounts[0]!.version += 1;
+        must(contents.accounts[0]).version += 1;
       },
       (contents) => {
-        contents.transfers[0]!.at = 7;
+        must(contents.transfers[0]).at = 7;
       },
       (contents) => {
-        contents.entries[0]!.id = 1_000;
+        must(contents.entries[0]).id = 1_000;
       },
     );
     fc.assert(
       fc.property(fc.array(attempt, { maxLength: 10 }), change, fc.nat(2), (attempts, alter, where) => {
         const { transactions, contents } = world(attempts);
-        alter(contents[where]!);
+        alter(must(contents[where]));
         const found = judge(transactions, contents);
         expect(found.diverged).toBeGreaterThanOrEqual(1);
         expect(found.lost + found.doubled).toBe(0);
@@ -190,14 +226,20 @@ describe('reconciliation', () => {
 
   test('finds a transfer that is only half there', () => {
     fc.assert(
-      fc.property(withOne((one) => one.outcome === 'ok'), ({ attempts, index, where }) => {
-        const { transactions, contents } = world(attempts);
-        for (const one of where) {
-          const { entries } = contents[one]!;
-          entries.splice(entries.findIndex(({ transfer }) => transfer === `t.${index}`), 1);
-        }
-        expect(judge(transactions, contents)).toMatchObject({ damaged: 1, lost: 1, balanceExact: false });
-      }),
+      fc.property(
+        withOne((one) => one.outcome === 'ok'),
+        ({ attempts, index, where }) => {
+          const { transactions, contents } = world(attempts);
+          for (const one of where) {
+            const { entries } = must(contents[one]);
+            entries.splice(
+              entries.findIndex(({ transfer }) => transfer === `t.${index}`),
+              1,
+            );
+          }
+          expect(judge(transactions, contents)).toMatchObject({ damaged: 1, lost: 1, balanceExact: false });
+        },
+      ),
     );
   });
 
@@ -211,21 +253,25 @@ describe('reconciliation', () => {
 
   test('does not call a doubt decided while instances disagree about it', () => {
     fc.assert(
-      fc.property(withOne((one) => one.outcome === 'info' && one.took), fc.nat(2), ({ attempts, index }, where) => {
-        const { transactions, contents } = world(attempts);
-        remove(contents[where]!, `t.${index}`);
-        const found = judge(transactions, contents);
-        expect(found.inDoubt - found.decided).toBe(1);
-        expect(found.lost).toBe(0);
-        expect(found.diverged).toBeGreaterThan(0);
-      }),
+      fc.property(
+        withOne((one) => one.outcome === 'info' && one.took),
+        fc.nat(2),
+        ({ attempts, index }, where) => {
+          const { transactions, contents } = world(attempts);
+          remove(must(contents[where]), `t.${index}`);
+          const found = judge(transactions, contents);
+          expect(found.inDoubt - found.decided).toBe(1);
+          expect(found.lost).toBe(0);
+          expect(found.diverged).toBeGreaterThan(0);
+        },
+      ),
     );
   });
 
   test('finds money that appeared or went', () => {
     const { transactions, contents } = world([]);
     contents.forEach((one) => {
-      one.accounts[0]!.balance += 1;
+      must(one.accounts[0]).balance += 1;
     });
     expect(judge(transactions, contents)).toMatchObject({ balanceExact: false, diverged: 0 });
   });

@@ -41,13 +41,26 @@ export type Reconciliation = {
   readonly unexplained: number;
   /** On every instance: every balance is its opening plus its entries, and the total is what it was. */
   readonly balanceExact: boolean;
-  readonly rpo: { readonly transactions: number; /** Cents. */ readonly amount: number };
+  readonly rpo: { readonly transactions: number /** Cents. */; readonly amount: number };
   /** The first few of each kind, for whoever has to look into it. */
   readonly findings: readonly Finding[];
 };
 
-export type FindingKind = 'lost' | 'doubled' | 'resurrected' | 'repeated' | 'damaged' | 'unexplained' | 'diverged' | 'balance';
-export type Finding = { readonly kind: FindingKind; readonly subject: string; readonly instance: string; readonly detail: string };
+export type FindingKind =
+  | 'lost'
+  | 'doubled'
+  | 'resurrected'
+  | 'repeated'
+  | 'damaged'
+  | 'unexplained'
+  | 'diverged'
+  | 'balance';
+export type Finding = {
+  readonly kind: FindingKind;
+  readonly subject: string;
+  readonly instance: string;
+  readonly detail: string;
+};
 
 /** True when nothing at all is wrong. */
 export const clean = (found: Reconciliation): boolean =>
@@ -202,23 +215,46 @@ const judgePresence = (
   note: Notebook,
 ): void => {
   const where = (wrong: (presence: Presence) => boolean): string =>
-    books.filter((_, index) => wrong(seen[index] ?? 'absent')).map((book) => book.instance).join(', ');
+    books
+      .filter((_, index) => wrong(seen[index] ?? 'absent'))
+      .map((book) => book.instance)
+      .join(', ');
   if (seen.includes('damaged')) {
     counts.damaged += 1;
-    note.add('damaged', id, where((one) => one === 'damaged'), 'its row and its entries do not belong together');
+    note.add(
+      'damaged',
+      id,
+      where((one) => one === 'damaged'),
+      'its row and its entries do not belong together',
+    );
   }
   if (seen.includes('doubled')) {
     counts.doubled += 1;
-    note.add('doubled', id, where((one) => one === 'doubled'), 'it has more than its two entries');
+    note.add(
+      'doubled',
+      id,
+      where((one) => one === 'doubled'),
+      'it has more than its two entries',
+    );
   }
   if (outcome === 'ok' && seen.some((one) => one === 'absent' || one === 'damaged')) {
     counts.lost += 1;
     counts.lostAmount += wanted.amount;
-    note.add('lost', id, where((one) => one === 'absent' || one === 'damaged'), `acknowledged: ${wanted.amount} cents from ${wanted.from} to ${wanted.to}`);
+    note.add(
+      'lost',
+      id,
+      where((one) => one === 'absent' || one === 'damaged'),
+      `acknowledged: ${wanted.amount} cents from ${wanted.from} to ${wanted.to}`,
+    );
   }
   if (outcome === 'fail' && seen.some((one) => one === 'once' || one === 'damaged')) {
     counts.doubled += 1;
-    note.add('resurrected', id, where((one) => one !== 'absent'), 'its client was told that it surely was not done');
+    note.add(
+      'resurrected',
+      id,
+      where((one) => one !== 'absent'),
+      'its client was told that it surely was not done',
+    );
   }
   const agreed = seen.every((one) => one === 'absent') || seen.every((one) => one === 'once');
   if (outcome === 'info' && agreed) counts.decided += 1;
@@ -324,7 +360,12 @@ const balanced = (opening: Opening, contents: Contents, note: Notebook): boolean
     const account = accounts.get(id);
     const expected = cents + (moved.get(id) ?? 0);
     if (account?.balance === expected) return false;
-    note.add('balance', `account ${id}`, contents.instance, `${account?.balance ?? 'no account'}, expected ${expected} cents`);
+    note.add(
+      'balance',
+      `account ${id}`,
+      contents.instance,
+      `${account?.balance ?? 'no account'}, expected ${expected} cents`,
+    );
     return true;
   });
   const total = contents.accounts.reduce((sum, account) => sum + account.balance, 0);

@@ -96,12 +96,16 @@ const latencyWindow = () => {
     },
     percentiles: () => {
       sum.fill(0);
-      for (const slice of counts) for (let index = 0; index < buckets; index += 1) sum[index]! += slice[index]!;
+      for (const slice of counts) addInto(sum, slice);
       current = (current + 1) % slices;
       counts[current]?.fill(0);
       return { perSecond: total(sum), p50Ms: percentile(sum, 0.5), p99Ms: percentile(sum, 0.99) };
     },
   };
+};
+
+const addInto = (sum: Uint32Array, slice: Uint32Array): void => {
+  for (let index = 0; index < buckets; index += 1) sum[index] = (sum[index] ?? 0) + (slice[index] ?? 0);
 };
 
 const total = (sum: Uint32Array): number => sum.reduce((a, b) => a + b, 0);

@@ -23,13 +23,19 @@ describe('the workload', () => {
 
   test('moves a positive amount between two different accounts that exist', () => {
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: 2, max: 50 }), fc.double({ min: 0, max: 3, noNaN: true }), (seed, accounts, skew) => {
-        for (const { from, to, amount } of take(50, transfers({ seed, site: 's', process: 0, accounts, skew }))) {
-          expect(from).not.toBe(to);
-          for (const account of [from, to]) expect(account >= 1 && account <= accounts && Number.isInteger(account)).toBe(true);
-          expect(amount >= 1 && amount <= largestAmount).toBe(true);
-        }
-      }),
+      fc.property(
+        fc.integer(),
+        fc.integer({ min: 2, max: 50 }),
+        fc.double({ min: 0, max: 3, noNaN: true }),
+        (seed, accounts, skew) => {
+          for (const { from, to, amount } of take(50, transfers({ seed, site: 's', process: 0, accounts, skew }))) {
+            expect(from).not.toBe(to);
+            for (const account of [from, to])
+              expect(account >= 1 && account <= accounts && Number.isInteger(account)).toBe(true);
+            expect(amount >= 1 && amount <= largestAmount).toBe(true);
+          }
+        },
+      ),
     );
   });
 });

@@ -99,7 +99,10 @@ const faultReports = (gathered: Gathered): readonly FaultReport[] => {
     if (record.step.kind !== 'inject') return [];
     const { faults } = record.step;
     const victims = faults.map((fault) => fault.site);
-    const healed = records.find(({ step, begunUs }) => begunUs > record.begunUs && step.kind === 'heal' && step.sites.some((site) => victims.includes(site)));
+    const healed = records.find(
+      ({ step, begunUs }) =>
+        begunUs > record.begunUs && step.kind === 'heal' && step.sites.some((site) => victims.includes(site)),
+    );
     const brokenUs: Window = { startUs: record.begunUs, endUs: healed?.begunUs ?? window.endUs };
     const broken = { fromMs: sinceMs(brokenUs.startUs, window), toMs: sinceMs(brokenUs.endUs, window) };
     return [
@@ -196,7 +199,8 @@ const forkChecks = (gathered: Gathered): readonly Check[] => {
   const meanwhile = acks.filter((at) => at > stopped.endedUs && at < forced.begunUs).length;
   const forcedMs = sinceMs(forced.begunUs, gathered.window);
   const alone = gathered.states.filter(
-    ({ site, state, members, atMs }) => site !== survivor && atMs > forcedMs && serves(state) && members !== null && members < 2,
+    ({ site, state, members, atMs }) =>
+      site !== survivor && atMs > forcedMs && serves(state) && members !== null && members < 2,
   );
   return [
     {

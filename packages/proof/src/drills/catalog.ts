@@ -23,7 +23,11 @@ export const drills: readonly DrillEntry[] = [
     seconds: 40,
   },
   { name: 'rolling-restart', what: 'Every site is restarted, one after the other, in working hours.', seconds: 40 },
-  { name: 'full-outage', what: 'All databases are killed at the same moment and must come back by themselves.', seconds: 30 },
+  {
+    name: 'full-outage',
+    what: 'All databases are killed at the same moment and must come back by themselves.',
+    seconds: 30,
+  },
   { name: 'mixed', what: 'Random faults by a seed, one after the other.', seconds: 30 },
 ];
 

@@ -71,7 +71,12 @@ export type FaultReport = {
   readonly pausesMs: Readonly<Record<string, number | null>>;
 };
 
-export type StepReport = { readonly atMs: number; readonly tookMs: number; readonly text: string; readonly done: boolean };
+export type StepReport = {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly text: string;
+  readonly done: boolean;
+};
 
 /** A moment at which an instance was seen in another state than before. */
 export type Sighting = {

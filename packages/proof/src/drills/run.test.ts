@@ -56,13 +56,17 @@ describe('a drill', () => {
       else expect(site).toMatchObject({ errors: 0, longestPauseMs: expect.any(Number) });
     }
     expect(report.checks).toContainEqual(expect.objectContaining({ passed: true, essential: false }));
-    expect(report.verdict).toMatch(/(North|South|East) was killed; customers of the other sites waited .* at most and saw no error\./);
+    expect(report.verdict).toMatch(
+      /(North|South|East) was killed; customers of (North|South|East) and (North|South|East) waited .* at most and saw no error\./,
+    );
   });
 
   test('starts new clients in a site whose clients died', async () => {
     const { report, history } = await play('site-kill');
     const victim = report.sites.find(({ faulted }) => faulted)?.name;
-    const runs = new Set(history.transactions.filter(({ site }) => site === victim).map(({ process }) => process.split('-')[1]));
+    const runs = new Set(
+      history.transactions.filter(({ site }) => site === victim).map(({ process }) => process.split('-')[1]),
+    );
     expect(runs.size).toBe(2);
   });
 
@@ -76,13 +80,22 @@ describe('a drill', () => {
   test('does not pass when a lone site goes on without a majority', async () => {
     const { report } = await play('city-loss', { forks: true }, { seconds: 30 });
     expect(report.passed).toBe(false);
-    expect(report.checks.find(({ essential, passed }) => essential && !passed)?.text).toMatch(/alone, stopped rather than fork/);
+    expect(report.checks.find(({ essential, passed }) => essential && !passed)?.text).toMatch(
+      /alone, stopped rather than fork/,
+    );
   });
 
   test.each<[string, ArenaSetting, string]>([
     ['forgets', { lies: { forget: 0.01 } }, 'acknowledged transactions? lost'],
     ['does things twice', { lies: { twice: 0.01 } }, 'done twice'],
-    ['differs', { distort: (contents) => (contents.instance === 'east-1' ? { ...contents, transfers: contents.transfers.slice(1) } : contents) }, 'lost'],
+    [
+      'differs',
+      {
+        distort: (contents) =>
+          contents.instance === 'east-1' ? { ...contents, transfers: contents.transfers.slice(1) } : contents,
+      },
+      'lost',
+    ],
   ])('does not pass, and says so first, when a database %s', async (_, setting, words) => {
     const { report } = await play('instance-hang', setting);
     expect(report.passed).toBe(false);
@@ -95,6 +108,27 @@ describe('a drill', () => {
     expect(report.passed).toBe(false);
     expect(report.verdict).toMatch(/^The drill proves nothing/);
     expect(report.problems.some((problem) => /could not be read/.test(problem))).toBe(true);
+  });
+
+  test('that is broken off heals what it broke, and ends its clients', async () => {
+    const clock = virtualClock();
+    const arena = simulatedArena(clock, seededRandom(1));
+    const stopping = new AbortController();
+    const drill = runDrill(arena.tools, 'instance-kill', { ...options, signal: stopping.signal });
+    const breaking = (async () => {
+      await clock.sleep(8_000);
+      stopping.abort(new Error('broken off'));
+    })();
+    await expect(clock.run(Promise.all([drill, breaking]))).rejects.toThrow('broken off');
+    await clock.run(arena.settled());
+    const states = await clock.run(arena.tools.arena.observe());
+    expect(states.map(({ state }) => state)).toEqual(['serving', 'serving', 'serving']);
+  });
+
+  test('does not take the ending of its clients for a pause', async () => {
+    const { report } = await play('instance-stop');
+    for (const { longestPause } of report.timeline)
+      expect(longestPause?.toMs).toBeLessThanOrEqual(report.seconds * 1_000 + 2_500);
   });
 
   test('is the same disaster for the same seed', async () => {

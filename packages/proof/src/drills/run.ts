@@ -13,7 +13,7 @@ import { type History, mergeHistories } from '../history.ts';
 import { assessDrill } from './assess.ts';
 import { type Observer, startObserver } from './observer.ts';
 import type { DrillReport, StepReport } from './report.ts';
-import { type DrillName, type Schedule, scheduleOf, type Step } from './schedule.ts';
+import { type DrillName, type Schedule, type Step, scheduleOf } from './schedule.ts';
 import { capital, listed, stepInWords } from './words.ts';
 
 export type DrillOptions = {
@@ -81,11 +81,13 @@ export const runDrill = async (tools: DrillTools, name: DrillName, options: Dril
     for (const site of arena.sites()) await startClients(drill, site);
     tools.progress({ atMs: 0, text: `Clients at work in ${listed(arena.sites().map(capital))}.` });
     await carryOut(drill, schedule);
-  } finally {
-    await finishClients(drill);
-    await drill.observer.stop();
+  } catch (error) {
+    await healAll(drill);
+    await endLoad(drill);
+    throw error;
   }
   const endUs = stampUs();
+  await endLoad(drill);
   const contents = await readInstances(drill);
   const history = await collectLedgers(drill);
   const report = assessDrill({
@@ -121,7 +123,12 @@ type Drill = {
 };
 
 /** A step with its times on the clients' clock. */
-export type StepRecord = { readonly step: Step; readonly begunUs: number; readonly endedUs: number; readonly done: boolean };
+export type StepRecord = {
+  readonly step: Step;
+  readonly begunUs: number;
+  readonly endedUs: number;
+  readonly done: boolean;
+};
 
 const beginDrill = (tools: DrillTools, options: DrillOptions, startUs: number): Drill => ({
   tools,
@@ -211,9 +218,9 @@ const act = async (drill: Drill, step: Step): Promise<void> => {
       for (const site of step.sites) await arena.heal(site);
       return;
     case 'await-serving':
-      return untilSites(drill, step.sites, 'serve', servingDeadlineMs, (state) => state === 'serving');
+      return untilSites(drill, step.sites, 'Serving', servingDeadlineMs, (state) => state === 'serving');
     case 'await-stopped':
-      return untilSites(drill, step.sites, 'stop', stoppedDeadlineMs, (state) => state === 'isolated');
+      return untilSites(drill, step.sites, 'Stopping', stoppedDeadlineMs, (state) => state === 'isolated');
     case 'full-outage':
       return arena.fullOutage();
     case 'force-primary':
@@ -237,9 +244,13 @@ const untilSites = async (
   const { observer, tools, options } = drill;
   const instances = () => observer.latest()?.instances.filter(({ site }) => sites.includes(site)) ?? [];
   const wait = {
-    what: `${listed(sites.map(capital))} to ${verb}`,
+    what: `${verb} by ${listed(sites.map(capital))}`,
     deadlineMs,
-    last: () => observer.blind() ?? instances().map(({ name, state, reason }) => `${name}: ${state}, ${reason}`).join(' '),
+    last: () =>
+      observer.blind() ??
+      instances()
+        .map(({ name, state, reason }) => `${name}: ${state}, ${reason}`)
+        .join(' '),
     advice: "See the instances' logs.",
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
@@ -253,6 +264,20 @@ const forcePrimary = async (drill: Drill, site: string): Promise<void> => {
   const instance = drill.observer.latest()?.instances.find((one) => one.site === site);
   if (instance === undefined) throw fail('DRILL_IMPOSSIBLE', { reason: `no instance of ${site} can be seen` });
   await drill.tools.arena.forcePrimary(instance.name);
+};
+
+/** What was broken when a drill ended early must not stay broken. */
+const healAll = async (drill: Drill): Promise<void> => {
+  try {
+    await drill.tools.arena.heal();
+  } catch (error) {
+    drill.tools.progress({ atMs: sinceStartMs(drill), text: `Could not heal everything: ${reasonOf(error)}` });
+  }
+};
+
+const endLoad = async (drill: Drill): Promise<void> => {
+  await finishClients(drill);
+  await drill.observer.stop();
 };
 
 const finishClients = async (drill: Drill): Promise<void> => {
@@ -269,7 +294,7 @@ const readInstances = async (drill: Drill): Promise<readonly Contents[]> => {
   const { arena, clock } = drill.tools;
   await problemOf(drill, async () => {
     await arena.heal();
-    await until(clock, { what: 'every instance to serve', deadlineMs: servingDeadlineMs, everyMs: 200 }, async () =>
+    await until(clock, { what: 'Serving by every instance', deadlineMs: servingDeadlineMs, everyMs: 200 }, async () =>
       (await arena.observe()).every(({ state }) => state === 'serving'),
     );
   });

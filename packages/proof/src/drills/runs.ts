@@ -2,7 +2,12 @@
 import { percentile } from '../timeline.ts';
 import type { DrillReport } from './report.ts';
 
-export type Spread = { readonly runs: number; readonly median: number; readonly smallest: number; readonly largest: number };
+export type Spread = {
+  readonly runs: number;
+  readonly median: number;
+  readonly smallest: number;
+  readonly largest: number;
+};
 
 export type DrillRuns = {
   readonly runs: readonly DrillReport[];

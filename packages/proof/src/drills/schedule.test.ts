@@ -5,7 +5,11 @@ import { type Schedule, scheduleOf } from './schedule.ts';
 
 const sites = ['north', 'south', 'east'];
 const names = drills.map((drill) => drill.name);
-const options = fc.record({ seed: fc.integer(), seconds: fc.integer({ min: 10, max: 300 }), sites: fc.constant(sites) });
+const options = fc.record({
+  seed: fc.integer(),
+  seconds: fc.integer({ min: 10, max: 300 }),
+  sites: fc.constant(sites),
+});
 
 /** The sites that are broken after each step, and the steps at which a wait is in place. */
 const brokenAfter = (schedule: Schedule): readonly ReadonlySet<string>[] => {
@@ -33,7 +37,13 @@ describe('schedules', () => {
         expect(brokenAfter(schedule).at(-1)).toEqual(new Set());
         for (const [index, step] of schedule.steps.entries()) {
           if (step.kind !== 'heal') continue;
-          expect(schedule.steps.slice(index).some((later) => later.kind === 'await-serving' && step.sites.every((site) => later.sites.includes(site)))).toBe(true);
+          expect(
+            schedule.steps
+              .slice(index)
+              .some(
+                (later) => later.kind === 'await-serving' && step.sites.every((site) => later.sites.includes(site)),
+              ),
+          ).toBe(true);
         }
       }),
     );
@@ -51,13 +61,16 @@ describe('schedules', () => {
     );
   });
 
-  test.each(names.filter((name) => name !== 'city-loss'))('%s never breaks a second site while one is broken', (name) => {
-    fc.assert(
-      fc.property(options, (given) => {
-        for (const broken of brokenAfter(scheduleOf(name, given))) expect(broken.size).toBeLessThanOrEqual(1);
-      }),
-    );
-  });
+  test.each(names.filter((name) => name !== 'city-loss'))(
+    '%s never breaks a second site while one is broken',
+    (name) => {
+      fc.assert(
+        fc.property(options, (given) => {
+          for (const broken of brokenAfter(scheduleOf(name, given))) expect(broken.size).toBeLessThanOrEqual(1);
+        }),
+      );
+    },
+  );
 
   test('city-loss takes all sites but one, and lets a person decide about that one', () => {
     fc.assert(
@@ -66,7 +79,12 @@ describe('schedules', () => {
         const lost = steps.flatMap((step) => (step.kind === 'inject' ? step.faults.map((fault) => fault.site) : []));
         const decided = steps.flatMap((step) => (step.kind === 'force-primary' ? [step.site] : []));
         expect([...lost, ...decided].sort()).toEqual([...sites].sort());
-        expect(steps.map((step) => step.kind).slice(0, 4)).toEqual(['inject', 'await-stopped', 'force-primary', 'await-serving']);
+        expect(steps.map((step) => step.kind).slice(0, 4)).toEqual([
+          'inject',
+          'await-stopped',
+          'force-primary',
+          'await-serving',
+        ]);
       }),
     );
   });
@@ -78,7 +96,10 @@ describe('schedules', () => {
   });
 
   test('mixed breaks every kind and every site over some seeds', () => {
-    const steps = Array.from({ length: 50 }, (_, seed) => scheduleOf('mixed', { seed, seconds: 30, sites }).steps).flat();
+    const steps = Array.from(
+      { length: 50 },
+      (_, seed) => scheduleOf('mixed', { seed, seconds: 30, sites }).steps,
+    ).flat();
     const faults = steps.flatMap((step) => (step.kind === 'inject' ? step.faults : []));
     expect(new Set(faults.map((fault) => fault.kind))).toEqual(new Set(['kill', 'hang', 'partition', 'stop']));
     expect(new Set(faults.map((fault) => fault.site))).toEqual(new Set(sites));

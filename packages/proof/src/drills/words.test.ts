@@ -18,20 +18,40 @@ const nothingWrong: Reconciliation = {
   rpo: { transactions: 0, amount: 0 },
   findings: [],
 };
-const site = (name: string, longestPauseMs: number, faulted = false) => ({ name, faulted, longestPauseMs, errors: 0, reconnects: 0, acknowledged: 5, errorsByCode: {} });
+const site = (name: string, longestPauseMs: number, faulted = false) => ({
+  name,
+  faulted,
+  longestPauseMs,
+  errors: 0,
+  reconnects: 0,
+  acknowledged: 5,
+  errorsByCode: {},
+});
 const killed: VerdictInput = {
   name: 'site-kill',
   found: nothingWrong,
   problems: [],
   checks: [],
-  faults: [{ faults: [{ kind: 'kill', site: 'north', whole: true }], atMs: 0, healedAtMs: null, detectMs: null, evictMs: null, rejoinMs: null, pausesMs: {} }],
+  faults: [
+    {
+      faults: [{ kind: 'kill', site: 'north', whole: true }],
+      atMs: 0,
+      healedAtMs: null,
+      detectMs: null,
+      evictMs: null,
+      rejoinMs: null,
+      pausesMs: {},
+    },
+  ],
   sites: [site('north', 9_000, true), site('south', 600), site('east', 550)],
   recoveryMs: null,
 };
 
 describe('a verdict', () => {
   test('of a clean drill is what customers felt', () => {
-    expect(verdictOf(killed)).toBe('Nothing was lost. North was killed; customers of the other sites waited 600 ms at most and saw no error.');
+    expect(verdictOf(killed)).toBe(
+      'Nothing was lost. North was killed; customers of South and East waited 600 ms at most and saw no error.',
+    );
   });
 
   test('says a loss first, with the money', () => {
@@ -40,7 +60,9 @@ describe('a verdict', () => {
   });
 
   test('never says that nothing was lost when something could not be checked', () => {
-    expect(verdictOf({ ...killed, problems: ['South-1 could not be read.'] })).toMatch(/^The drill proves nothing: .* South-1 could not be read\./);
+    expect(verdictOf({ ...killed, problems: ['South-1 could not be read.'] })).toMatch(
+      /^The drill proves nothing: .* South-1 could not be read\./,
+    );
   });
 });
 

@@ -25,6 +25,10 @@ export const faultInWords = (fault: Fault): string => {
   return `${what} ${happened(fault)}`;
 };
 
+/** The same for a table in which the site is named already. */
+export const fateInWords = (fault: Fault): string =>
+  fault.whole === true ? happened(fault) : `its database ${happened(fault)}`;
+
 const happened = (fault: Fault): string => {
   switch (fault.kind) {
     case 'kill':
@@ -34,7 +38,9 @@ const happened = (fault: Fault): string => {
     case 'stop':
       return 'was shut down in order';
     case 'partition':
-      return fault.between === undefined ? 'was cut off' : `was cut off from ${listed(fault.between.filter((site) => site !== fault.site).map(capital))}`;
+      return fault.between === undefined
+        ? 'was cut off'
+        : `was cut off from ${listed(fault.between.filter((site) => site !== fault.site).map(capital))}`;
     case 'latency':
       return `was ${fault.amount ?? 0} ms further away`;
     case 'loss':
@@ -83,13 +89,22 @@ export type VerdictInput = {
 
 export const verdictOf = (input: VerdictInput): string => {
   const wrong = [...wrongs(input.found), ...failedChecks(input.checks)];
-  const unproven = input.problems.length > 0 && wrong.length === 0 ? ['The drill proves nothing: it could not be finished.'] : [];
+  const unproven =
+    input.problems.length > 0 && wrong.length === 0 ? ['The drill proves nothing: it could not be finished.'] : [];
   const good = wrong.length === 0 && unproven.length === 0 ? ['Nothing was lost.'] : [];
-  return [...wrong, ...unproven, ...input.problems, ...good, `${capital(eventInWords(input))}; ${customersInWords(input.sites)}.`].join(' ');
+  return [
+    ...wrong,
+    ...unproven,
+    ...input.problems,
+    ...good,
+    `${capital(eventInWords(input))}; ${customersInWords(input.sites)}.`,
+  ].join(' ');
 };
 
 const wrongs = (found: Reconciliation): readonly string[] => [
-  ...(found.lost > 0 ? [`${counted(found.lost, 'acknowledged transaction')} lost (${money(found.rpo.amount)} in money).`] : []),
+  ...(found.lost > 0
+    ? [`${counted(found.lost, 'acknowledged transaction')} lost (${money(found.rpo.amount)} in money).`]
+    : []),
   ...(found.doubled > 0 ? [`${counted(found.doubled, 'transaction')} done twice, or done although refused.`] : []),
   ...(found.diverged > 0 ? [`${counted(found.diverged, 'row')} not the same on all instances.`] : []),
   ...(found.damaged > 0 ? [`${counted(found.damaged, 'transaction')} only half there.`] : []),
@@ -98,7 +113,9 @@ const wrongs = (found: Reconciliation): readonly string[] => [
 ];
 
 const failedChecks = (checks: readonly Check[]): readonly string[] =>
-  checks.filter((check) => check.essential && !check.passed).map((check) => `Not so: ${check.text} ${check.detail}`.trim());
+  checks
+    .filter((check) => check.essential && !check.passed)
+    .map((check) => `Not so: ${check.text} ${check.detail}`.trim());
 
 const eventInWords = ({ name, faults, recoveryMs }: VerdictInput): string => {
   const all = faults.flatMap((fault) => fault.faults);
@@ -119,7 +136,7 @@ const eventInWords = ({ name, faults, recoveryMs }: VerdictInput): string => {
 const customersInWords = (sites: readonly SiteReport[]): string => {
   const others = sites.filter((site) => !site.faulted);
   const asked = others.length > 0 ? others : sites;
-  const who = others.length > 0 ? 'customers of the other sites' : 'customers';
+  const who = others.length > 0 ? `customers of ${listed(others.map((site) => capital(site.name)))}` : 'customers';
   const longest = Math.max(...asked.map((site) => site.longestPauseMs ?? 0));
   const errors = asked.reduce((sum, site) => sum + site.errors, 0);
   return `${who} waited ${formatDuration(longest)} at most and saw ${errors === 0 ? 'no error' : counted(errors, 'error')}`;

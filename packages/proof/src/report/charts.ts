@@ -120,4 +120,5 @@ export const niceCeiling = (value: number): number => {
   return nice * power;
 };
 
-const tickStep = (seconds: number): number => [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800].find((step) => seconds / step <= 12) ?? 3_600;
+const tickStep = (seconds: number): number =>
+  [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800].find((step) => seconds / step <= 12) ?? 3_600;

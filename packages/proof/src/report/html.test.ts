@@ -45,7 +45,13 @@ describe('the page of a report', () => {
 
   test('shows hostile texts as texts', () => {
     const hostile = '<img src=x onerror="alert(1)">';
-    const page = reportHtml({ ...report, verdict: hostile, machine: hostile, problems: [hostile], versions: { [hostile]: hostile } });
+    const page = reportHtml({
+      ...report,
+      verdict: hostile,
+      machine: hostile,
+      problems: [hostile],
+      versions: { [hostile]: hostile },
+    });
     expect(page).not.toContain('<img');
     expect(page).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;');
   });

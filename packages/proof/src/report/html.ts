@@ -4,7 +4,7 @@
  */
 import { formatDuration } from '@coequal/kernel';
 import type { DrillReport, FaultReport } from '../drills/report.ts';
-import { capital, faultInWords, listed, money } from '../drills/words.ts';
+import { capital, fateInWords, faultInWords, listed, money } from '../drills/words.ts';
 import { commonScale, siteChart } from './charts.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { style } from './style.ts';
@@ -35,19 +35,24 @@ ${surroundings(report)}
 </html>
 `.markup;
 
-const title = (report: DrillReport): string => `Drill ${report.name}, ${report.startedAt.slice(0, 10)}: ${report.passed ? 'passed' : 'not passed'}`;
+const title = (report: DrillReport): string =>
+  `Drill ${report.name}, ${report.startedAt.slice(0, 10)}: ${report.passed ? 'passed' : 'not passed'}`;
 
-const milliseconds = (ms: number | null): string => (ms === null ? '–' : formatDuration(ms));
+/** To the millisecond below a second, to the hundredth above: what an engineer compares. */
+const exactly = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`);
+const milliseconds = (ms: number | null): string => (ms === null ? '–' : exactly(ms));
 const number = (value: number): string => value.toLocaleString('en-US');
 
-const firstScreen = (report: DrillReport): Markup => html`<p class="quiet">Coequal drill <b>${report.name}</b> · ${report.startedAt.replace('T', ' ').slice(0, 19)} UTC · ${report.lab} · ${report.engine}, ${report.architecture}, preset ${report.preset}</p>
+const firstScreen = (
+  report: DrillReport,
+): Markup => html`<p class="quiet">Coequal drill <b>${report.name}</b> · ${report.startedAt.replace('T', ' ').slice(0, 19)} UTC · ${report.lab} · ${report.engine}, ${report.architecture}, preset ${report.preset}</p>
 ${state(report)}
 <h1>${report.verdict}</h1>
 <dl class="figures">
 ${figure('Lost', number(report.lost), `of ${number(report.acknowledged)} acknowledged`, report.lost > 0)}
 ${figure('Done twice', number(report.doubled), 'transactions', report.doubled > 0)}
 ${figure('Not the same everywhere', number(report.diverged), 'rows', report.diverged > 0)}
-${figure('Money', report.balanceExact ? 'exact' : 'wrong', report.balanceExact ? 'to the cent, on every instance' : `lost: ${money(report.rpo.amount)}`, !report.balanceExact)}
+${moneyFigure(report)}
 </dl>
 ${siteTable(report)}`;
 
@@ -57,17 +62,29 @@ const state = ({ passed }: DrillReport): Markup =>
 const figure = (name: string, value: string, unit: string, wrong: boolean): Markup =>
   html`<div class="${wrong ? 'act' : 'fine'}"><dt>${name}</dt><dd>${value} <small>${unit}</small></dd></div>`;
 
+const moneyFigure = ({ balanceExact, rpo }: DrillReport): Markup => {
+  if (rpo.amount > 0) return figure('Money', money(rpo.amount), 'acknowledged and lost', true);
+  return balanceExact
+    ? figure('Money', 'exact', 'to the cent, on every instance', false)
+    : figure('Money', 'wrong', 'the books do not balance', true);
+};
+
 const siteTable = (report: DrillReport): Markup => html`<div class="wide"><table>
 <thead><tr><th>Site</th><th>What happened to it</th><th class="number">Longest pause of its customers</th><th class="number">Errors they saw</th><th class="number">Acknowledged</th><th class="number">Moves to another instance</th></tr></thead>
 <tbody>
-${report.sites.map((site) => html`<tr><td><b>${capital(site.name)}</b></td><td>${fateOf(report, site.name)}</td><td class="number">${site.longestPauseMs === null ? 'its clients died' : formatDuration(site.longestPauseMs)}</td><td class="number">${number(site.errors)}</td><td class="number">${number(site.acknowledged)}</td><td class="number">${number(site.reconnects)}</td></tr>
-`)}</tbody></table></div>`;
+${report.sites.map(
+  (
+    site,
+  ) => html`<tr><td><b>${capital(site.name)}</b></td><td>${fateOf(report, site.name)}</td><td class="number">${site.longestPauseMs === null ? 'its clients died' : exactly(site.longestPauseMs)}</td><td class="number">${number(site.errors)}</td><td class="number">${number(site.acknowledged)}</td><td class="number">${number(site.reconnects)}</td></tr>
+`,
+)}</tbody></table></div>`;
 
 const fateOf = (report: DrillReport, site: string): string => {
   const own = report.faults.flatMap((fault) => fault.faults).filter((fault) => fault.site === site);
-  if (own.length > 0) return listed([...new Set(own.map((fault) => faultInWords(fault)))]);
-  if (report.recoveryMs !== null) return `Killed with all others; all served again after ${formatDuration(report.recoveryMs)}`;
-  return report.faults.length === 0 ? '' : 'Nothing: it had to go on';
+  if (own.length > 0) return capital(listed([...new Set(own.map(fateInWords))]));
+  if (report.recoveryMs !== null) return `Killed with all others; all served again after ${exactly(report.recoveryMs)}`;
+  if (report.name === 'city-loss') return 'Was left alone; stopped, and went on when a person decided so';
+  return 'Nothing';
 };
 
 const seconds = (report: DrillReport): Markup => {
@@ -86,7 +103,10 @@ ${report.faults.map((fault) => faultRow(fault, sites))}</tbody></table></div>
 <p class="quiet small">Detected: a victim was seen not to serve. Evicted: a survivor was seen to count fewer members. Rejoined: every victim was seen serving, counted from the healing. The instances were looked at ten times a second.</p>`;
 };
 
-const faultRow = (fault: FaultReport, sites: readonly string[]): Markup => html`<tr><td>${fault.faults.map(faultInWords).join('; ')}</td><td class="number">${milliseconds(fault.atMs)}</td><td class="number">${milliseconds(fault.healedAtMs)}</td><td class="number">${milliseconds(fault.detectMs)}</td><td class="number">${milliseconds(fault.evictMs)}</td><td class="number">${milliseconds(fault.rejoinMs)}</td>${sites.map((site) => html`<td class="number">${milliseconds(fault.pausesMs[site] ?? null)}</td>`)}</tr>
+const faultRow = (
+  fault: FaultReport,
+  sites: readonly string[],
+): Markup => html`<tr><td>${fault.faults.map(faultInWords).join('; ')}</td><td class="number">${milliseconds(fault.atMs)}</td><td class="number">${milliseconds(fault.healedAtMs)}</td><td class="number">${milliseconds(fault.detectMs)}</td><td class="number">${milliseconds(fault.evictMs)}</td><td class="number">${milliseconds(fault.rejoinMs)}</td>${sites.map((site) => html`<td class="number">${milliseconds(fault.pausesMs[site] ?? null)}</td>`)}</tr>
 `;
 
 const accounting = (report: DrillReport): Markup => html`<h2>The account</h2>
@@ -108,34 +128,60 @@ ${findings(report)}`;
 const checks = (report: DrillReport): Markup => {
   if (report.checks.length === 0 && report.problems.length === 0) return html``;
   return html`<h3>Checks</h3><table><tbody>
-${report.checks.map((check) => html`<tr><td class="word ${check.passed ? 'fine' : check.essential ? 'act' : 'watch'}">${check.passed ? '● yes' : '▲ no'}</td><td>${check.text} ${check.detail}</td></tr>
-`)}${report.problems.map((problem) => html`<tr><td class="word act">▲ problem</td><td>${problem}</td></tr>
-`)}</tbody></table>`;
+${report.checks.map(
+  (
+    check,
+  ) => html`<tr><td class="word ${check.passed ? 'fine' : check.essential ? 'act' : 'watch'}">${check.passed ? '● yes' : '▲ no'}</td><td>${check.text} ${check.detail}</td></tr>
+`,
+)}${report.problems.map(
+  (problem) => html`<tr><td class="word act">▲ problem</td><td>${problem}</td></tr>
+`,
+)}</tbody></table>`;
 };
 
 const errors = (report: DrillReport): Markup => {
-  const rows = report.sites.flatMap((site) => Object.entries(site.errorsByCode).map(([code, count]) => ({ site: site.name, code, count })));
+  const rows = report.sites.flatMap((site) =>
+    Object.entries(site.errorsByCode).map(([code, count]) => ({ site: site.name, code, count })),
+  );
   if (rows.length === 0) return html``;
   return html`<h3>Errors by code</h3><table><thead><tr><th>Site</th><th>Code</th><th class="number">Times</th></tr></thead><tbody>
-${rows.map(({ site, code, count }) => html`<tr><td>${capital(site)}</td><td><code>${code}</code></td><td class="number">${number(count)}</td></tr>
-`)}</tbody></table>`;
+${rows.map(
+  ({
+    site,
+    code,
+    count,
+  }) => html`<tr><td>${capital(site)}</td><td><code>${code}</code></td><td class="number">${number(count)}</td></tr>
+`,
+)}</tbody></table>`;
 };
 
 const findings = (report: DrillReport): Markup => {
   if (report.findings.length === 0) return html``;
   return html`<h3>What is wrong, the first of each kind</h3><div class="wide"><table><thead><tr><th>Kind</th><th>Subject</th><th>Instance</th><th>Detail</th></tr></thead><tbody>
-${report.findings.map((finding) => html`<tr><td class="word act">${finding.kind}</td><td><code>${finding.subject}</code></td><td>${finding.instance}</td><td>${finding.detail}</td></tr>
-`)}</tbody></table></div>`;
+${report.findings.map(
+  (
+    finding,
+  ) => html`<tr><td class="word act">${finding.kind}</td><td><code>${finding.subject}</code></td><td>${finding.instance}</td><td>${finding.detail}</td></tr>
+`,
+)}</tbody></table></div>`;
 };
 
 const course = (report: DrillReport): Markup => html`<h2>The course of it</h2>
 <div class="wide"><table><thead><tr><th class="number">At</th><th>Step</th><th class="number">Took</th></tr></thead><tbody>
-${report.steps.map((step) => html`<tr><td class="number">${milliseconds(step.atMs)}</td><td>${step.text}${step.done ? '' : ' (not reached)'}</td><td class="number">${milliseconds(step.tookMs)}</td></tr>
-`)}</tbody></table></div>
+${report.steps.map(
+  (
+    step,
+  ) => html`<tr><td class="number">${milliseconds(step.atMs)}</td><td>${step.text}${step.done ? '' : ' (not reached)'}</td><td class="number">${milliseconds(step.tookMs)}</td></tr>
+`,
+)}</tbody></table></div>
 <h3>States as they were seen</h3>
 <div class="wide"><table><thead><tr><th class="number">At</th><th>Instance</th><th>State</th><th class="number">Members</th><th>Why</th></tr></thead><tbody>
-${report.states.slice(0, rowLimit).map((state) => html`<tr><td class="number">${milliseconds(state.atMs)}</td><td>${state.instance}</td><td>${state.state}</td><td class="number">${state.members ?? '–'}</td><td class="small">${state.reason}</td></tr>
-`)}</tbody></table></div>
+${report.states.slice(0, rowLimit).map(
+  (
+    state,
+  ) => html`<tr><td class="number">${milliseconds(state.atMs)}</td><td>${state.instance}</td><td>${state.state}</td><td class="number">${state.members ?? '–'}</td><td class="small">${state.reason}</td></tr>
+`,
+)}</tbody></table></div>
 ${report.states.length > rowLimit ? html`<p class="quiet small">${number(report.states.length - rowLimit)} more are in report.json.</p>` : html``}`;
 
 const surroundings = (report: DrillReport): Markup => html`<h2>To repeat it</h2>
@@ -147,6 +193,8 @@ const surroundings = (report: DrillReport): Markup => html`<h2>To repeat it</h2>
 <dt>Machine</dt><dd>${report.machine}</dd>
 <dt>Round trips</dt><dd>${listed(report.rttMs.map(({ between, ms }) => `${between.map(capital).join('–')} ${formatDuration(ms)}`))}</dd>
 <dt>Configuration</dt><dd><code>${report.configuration}</code></dd>
-${Object.entries(report.versions).map(([name, version]) => html`<dt>${capital(name)}</dt><dd>${version}</dd>
-`)}</dl>
+${Object.entries(report.versions).map(
+  ([name, version]) => html`<dt>${capital(name)}</dt><dd>${version}</dd>
+`,
+)}</dl>
 <p class="quiet small">This folder also holds report.json, history.ndjson, states.ndjson and a signed manifest. <code>coequal evidence verify</code> re-checks hashes, signature and verdict without a database.</p>`;

@@ -18,7 +18,7 @@ p { margin: 0 0 8px; max-width: 44em; }
 dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 0 24px; margin: 0 0 16px; }
 dl.figures div { border-top: 2px solid var(--line); padding: 8px 0 16px; }
 dl.figures dt { font-size: 13px; color: var(--quiet); } dl.figures dd { margin: 0; font-size: 28px; font-weight: 600; line-height: 1.3; }
-dl.figures dd small { font-weight: 400; color: var(--quiet); } dl.figures div.act { border-color: var(--act); } .act dd { color: var(--act); }
+dl.figures dd small { display: block; font-weight: 400; line-height: 1.5; color: var(--quiet); } dl.figures div.act { border-color: var(--act); } .act dd { color: var(--act); }
 table { border-collapse: collapse; width: 100%; margin: 8px 0 16px; }
 th, td { text-align: left; vertical-align: top; padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; color: var(--quiet); } td.number, th.number { text-align: right; white-space: nowrap; }

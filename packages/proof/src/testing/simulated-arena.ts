@@ -27,9 +27,18 @@ export type ArenaSetting = {
 
 export const simulatedArena = (clock: VirtualClock, random: Random, setting: ArenaSetting = {}) => {
   const lies = setting.lies === undefined ? {} : { lies: setting.lies };
-  const world = simulateBank({ instances: sites.map(instanceOf), accounts: 20, initialBalance: 50_000, statementMs: 1_000, ...lies }, clock, random);
+  const world = simulateBank(
+    { instances: sites.map(instanceOf), accounts: 20, initialBalance: 50_000, statementMs: 1_000, ...lies },
+    clock,
+    random,
+  );
   const ledgers = new Map<string, string>();
-  const running: { readonly site: string; alive: boolean; readonly finish: () => void; readonly ended: Promise<void> }[] = [];
+  const running: {
+    readonly site: string;
+    alive: boolean;
+    readonly finish: () => void;
+    readonly ended: Promise<void>;
+  }[] = [];
   const progress: DrillProgress[] = [];
   let primary = true;
 
@@ -95,14 +104,24 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
       return sites.map((site): ArenaInstance => {
         const condition = world.condition(instanceOf(site));
         const alive = condition === 'serving' || condition === 'isolated';
-        return { name: instanceOf(site), site, state: stateOf(condition), reason: condition, ...(alive ? { members } : {}) };
+        return {
+          name: instanceOf(site),
+          site,
+          state: stateOf(condition),
+          reason: condition,
+          ...(alive ? { members } : {}),
+        };
       });
     },
     endpoints: () => endpointsOf(sites.map(instanceOf)),
     startClients,
     inject: async (fault) => {
-      if (fault.kind === 'clock') throw fail('FAULT_IMPOSSIBLE', { fault: 'clock', reason: 'nobody looks at it', advice: '' });
-      world.set(instanceOf(fault.site), fault.kind === 'hang' ? 'hung' : fault.kind === 'partition' ? 'isolated' : 'dead');
+      if (fault.kind === 'clock')
+        throw fail('FAULT_IMPOSSIBLE', { fault: 'clock', reason: 'nobody looks at it', advice: '' });
+      world.set(
+        instanceOf(fault.site),
+        fault.kind === 'hang' ? 'hung' : fault.kind === 'partition' ? 'isolated' : 'dead',
+      );
       if (fault.whole === true && fault.kind === 'kill') {
         for (const clients of running) {
           if (clients.site !== fault.site) continue;
@@ -132,7 +151,8 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
     bank: {
       create: async () => {},
       read: async ({ instance }) => {
-        if (world.condition(instance) !== 'serving') throw new LinkFailure('lost', 'CONNECTION_LOST', 'it is not there');
+        if (world.condition(instance) !== 'serving')
+          throw new LinkFailure('lost', 'CONNECTION_LOST', 'it is not there');
         const contents = world.contents(instance);
         return setting.distort?.(contents) ?? contents;
       },

@@ -40,7 +40,12 @@ export type Simulation = {
 type Account = { readonly id: number; opening: number; balance: number; version: number };
 
 /** What a session has done since BEGIN. */
-type Work = { reads: Map<number, number>; moves: [number, number][]; transfer: TransferRow | undefined; entries: [number, number][] };
+type Work = {
+  reads: Map<number, number>;
+  moves: [number, number][];
+  transfer: TransferRow | undefined;
+  entries: [number, number][];
+};
 
 export const simulateBank = (options: SimulationOptions, clock: VirtualClock, random: Random): Simulation => {
   const conditions = new Map<string, Condition>(options.instances.map((name) => [name, 'serving']));
@@ -70,7 +75,8 @@ export const simulateBank = (options: SimulationOptions, clock: VirtualClock, ra
       account.balance += amount;
       account.version += 1;
     }
-    if (work.transfer !== undefined && !transfers.some(({ id }) => id === work.transfer?.id)) transfers.push(work.transfer);
+    if (work.transfer !== undefined && !transfers.some(({ id }) => id === work.transfer?.id))
+      transfers.push(work.transfer);
     const transfer = work.transfer?.id ?? '';
     for (const [account, amount] of work.entries) entries.push({ id: entries.length + 1, transfer, account, amount });
   };
@@ -108,7 +114,14 @@ export const simulateBank = (options: SimulationOptions, clock: VirtualClock, ra
           work.moves.push([d ?? 0, b ?? 0], [e ?? 0, c ?? 0]);
           return [];
         case statements.transfer:
-          work.transfer = { id: String(values[0]), from: b ?? 0, to: c ?? 0, amount: d ?? 0, site: String(values[4]), at: f ?? 0 };
+          work.transfer = {
+            id: String(values[0]),
+            from: b ?? 0,
+            to: c ?? 0,
+            amount: d ?? 0,
+            site: String(values[4]),
+            at: f ?? 0,
+          };
           return [];
         case statements.entries:
           work.entries.push([b ?? 0, c ?? 0], [e ?? 0, f ?? 0]);
@@ -119,7 +132,8 @@ export const simulateBank = (options: SimulationOptions, clock: VirtualClock, ra
     };
     const query = async (sql: string): Promise<readonly Row[]> => {
       await answer(endpoint.instance, generation);
-      if (sql === statements.begin || sql === statements.rollback) work = { reads: new Map(), moves: [], transfer: undefined, entries: [] };
+      if (sql === statements.begin || sql === statements.rollback)
+        work = { reads: new Map(), moves: [], transfer: undefined, entries: [] };
       if (sql === statements.commit) commit(work);
       return [];
     };

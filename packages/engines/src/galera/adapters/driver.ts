@@ -180,6 +180,7 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     forget();
     logMark = await sizeOf(logPath);
     stoppedInOrder = false;
+    await setAsideDamagedState();
     if (mode.kind !== 're-form') await remove(`${instance.dataFolder}/gvwstate.dat`);
     if (mode.kind === 'bootstrap') await allowBootstrap();
     const flags = [
@@ -192,6 +193,15 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
       `${places.runFolder}/output.log`,
     );
     log('info', 'instance started', { instance: instance.name, mode: mode.kind, pid: running.pid });
+  };
+
+  /** The engine does not start with a state file that it cannot read; the data itself knows the position. */
+  const setAsideDamagedState = async (): Promise<void> => {
+    const path = `${instance.dataFolder}/grastate.dat`;
+    const text = await readIfThere(path);
+    if (text === undefined || parseSavedState(text) !== undefined) return;
+    log('warn', 'damaged state file set aside', { instance: instance.name, path });
+    await rename(path, `${path}.damaged`);
   };
 
   /** The engine refuses to start first unless its state file says so; who decided that is `planRecovery`, or two people. */

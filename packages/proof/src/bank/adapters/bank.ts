@@ -71,7 +71,12 @@ export const readContents = (link: Link): Promise<Contents> =>
   inSnapshot(link, async () => ({
     instance: link.instance,
     accounts: await pages(link, 'SELECT id, opening, balance, version FROM accounts', 0, accountOf),
-    transfers: await pages(link, 'SELECT id, from_account, to_account, amount, site, at FROM transfers', '', transferOf),
+    transfers: await pages(
+      link,
+      'SELECT id, from_account, to_account, amount, site, at FROM transfers',
+      '',
+      transferOf,
+    ),
     entries: await pages(link, 'SELECT id, transfer, account, amount FROM entries', 0, entryOf),
   }));
 

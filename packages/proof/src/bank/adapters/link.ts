@@ -96,13 +96,7 @@ const deadlineGuard =
       });
     });
 
-const linkOver = (
-  instance: string,
-  session: Connection,
-  socket: Socket,
-  guard: Guard,
-  statementMs: number,
-): Link => ({
+const linkOver = (instance: string, session: Connection, socket: Socket, guard: Guard, statementMs: number): Link => ({
   instance,
   query: (sql) =>
     guard(statementMs, sql, (done) => {
@@ -124,9 +118,9 @@ const destroy = (session: Connection, socket: Socket): void => {
 /** Rows of a query as plain values; an empty list for statements that return none. */
 const rowsOf = (rows: unknown): readonly Row[] => (Array.isArray(rows) ? rows.map(rowOf) : []);
 
-const rowOf = (row: unknown): Row => (Array.isArray(row) ? row.map(valueOf) : []);
+const rowOf = (row: unknown): Row => (Array.isArray(row) ? row.map(plain) : []);
 
-const valueOf = (value: unknown): Value =>
+const plain = (value: unknown): Value =>
   typeof value === 'string' || typeof value === 'number' || value === null ? value : String(value);
 
 /** An error packet carries a number and an SQL state; everything else means that the session is over. */

@@ -1,0 +1,148 @@
+/** `coequal drill`: what is asked of the lab, what is said of the answer, and the exit code. */
+import type { DrillReport } from '@coequal/proof';
+import { describe, expect, test } from 'vitest';
+import { runIn } from '../testing.ts';
+
+const report: DrillReport = {
+  name: 'instance-kill',
+  passed: true,
+  verdict: 'Nothing was lost.',
+  lab: 'drill',
+  architecture: 'multi-active',
+  preset: 'default',
+  mode: 'full',
+  engine: 'galera',
+  seed: 7,
+  seconds: 20,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  acknowledged: 12_345,
+  refused: 2,
+  conflicts: 30,
+  failed: 0,
+  inDoubt: 3,
+  decided: 3,
+  lost: 0,
+  doubled: 0,
+  diverged: 0,
+  damaged: 0,
+  unexplained: 0,
+  balanceExact: true,
+  rpo: { transactions: 0, amount: 0 },
+  findings: [],
+  sites: [
+    {
+      name: 'north',
+      faulted: true,
+      longestPauseMs: null,
+      errors: 12,
+      reconnects: 8,
+      acknowledged: 4_000,
+      errorsByCode: {},
+    },
+    {
+      name: 'south',
+      faulted: false,
+      longestPauseMs: 612,
+      errors: 0,
+      reconnects: 0,
+      acknowledged: 8_345,
+      errorsByCode: {},
+    },
+  ],
+  detectMs: 520,
+  evictMs: 540,
+  rejoinMs: 2_100,
+  recoveryMs: null,
+  faults: [],
+  checks: [],
+  problems: [],
+  steps: [],
+  states: [],
+  timeline: [],
+  versions: {},
+  configuration: '',
+  machine: '',
+  rttMs: [],
+  command: '',
+  evidence: '/here/out',
+};
+
+const drill = (args: string, reports: readonly DrillReport[] = [report]) =>
+  runIn(['drill', ...args.split(' ')], { reports });
+
+test('a drill that lost nothing says so first, tells the pauses, and ends with 0', async () => {
+  const { code, out } = await drill('instance-kill --out out --seed 7 --seconds 20');
+  expect(out.split('\n')[0]).toBe('PASSED  instance-kill: Nothing was lost.');
+  expect(out).toContain('12,345 transactions acknowledged: 0 lost, 0 doubled, 0 diverged rows, balance exact');
+  expect(out).toMatch(/north +broken +clients died +12 +8\n/);
+  expect(out).toMatch(/south +612 ms +0 +0\n/);
+  expect(out).toContain('Evidence: /here/out');
+  expect(code).toBe(0);
+});
+
+test.each([
+  ['lost', { lost: 1 }],
+  ['doubled', { doubled: 1 }],
+  ['diverged', { diverged: 1 }],
+  ['inexact', { balanceExact: false }],
+  ['not passed for another reason', { passed: false, problems: ['An instance could not be read.'] }],
+])('a drill with something %s ends with 1', async (_, change) => {
+  const { code, out } = await drill('instance-kill --out out', [{ ...report, ...change }]);
+  expect(out).toMatch(/^NOT PASSED {2}/);
+  expect(code).toBe(1);
+});
+
+test('no report at all is not a success', async () => {
+  expect((await drill('instance-kill --out out', [])).code).toBe(1);
+});
+
+describe('what the lab is asked', () => {
+  const asked = async (args: string): Promise<unknown> =>
+    JSON.parse((await drill(args)).calls[0]?.replace('drill ', '') ?? '');
+
+  test('everything that was named', async () => {
+    expect(
+      await asked('site-kill --out out --rtt two-cities --preset tight --seed 9 --seconds 60 --runs 3 --direct'),
+    ).toEqual({
+      name: 'site-kill',
+      out: '/here/out',
+      rtt: 'two-cities',
+      preset: 'tight',
+      seed: 9,
+      seconds: 60,
+      runs: 3,
+      direct: true,
+    });
+  });
+
+  test('the drill’s own length, and a seed that is then reported', async () => {
+    expect(await asked('city-loss --out out')).toMatchObject({ seconds: 40, seed: expect.any(Number), runs: 1 });
+  });
+});
+
+test('--json is the report; with --runs it is {runs}', async () => {
+  expect(JSON.parse((await drill('instance-kill --out out --json')).out)).toEqual(report);
+  expect(JSON.parse((await drill('instance-kill --out out --json --runs 2', [report, report])).out)).toEqual({
+    runs: [report, report],
+  });
+});
+
+test('several runs end with the median and the spread of the pauses', async () => {
+  const slow = { ...report, sites: report.sites.map((site) => ({ ...site, longestPauseMs: 700 })) };
+  const { out } = await drill('instance-kill --out out --runs 3', [report, slow, report]);
+  expect(out).toContain('3 runs: all passed');
+  expect(out).toContain('Longest pause of a surviving site: median 612 ms, from 612 ms to 700 ms');
+});
+
+test.each([
+  ['instance-melt --out out', /no drill `instance-melt`; there are instance-kill/],
+  ['instance-kill', /--out <folder>/],
+  ['instance-kill --out out --seconds 3', /whole number from 10/],
+  ['instance-kill --out out --lab x --rtt 5ms', /--lab and --rtt exclude/],
+  ['instance-kill --out out --architecture cold-standby', /multi-active/],
+])('%s is refused in one line', async (args, words) => {
+  const { code, told, calls } = await drill(args);
+  expect({ code, calls }).toEqual({ code: 2, calls: [] });
+  expect(told).toMatch(words);
+  expect(told.trimEnd()).not.toContain('\n');
+});

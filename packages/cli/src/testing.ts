@@ -1,0 +1,126 @@
+/** A world for tests of commands: collects what is said, with a lab that only remembers what it was asked. */
+import { readFile } from 'node:fs/promises';
+import { fail, seededRandom } from '@coequal/kernel';
+import type { LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
+import type { DrillReport } from '@coequal/proof';
+import { run } from './program.ts';
+import { calmSnapshot } from './view/testing.ts';
+import type { LabPort, World } from './world.ts';
+
+export type LabScript = {
+  readonly listed?: readonly ListedLab[];
+  readonly snapshot?: LabSnapshot;
+  /** The lab is found, and never answers. */
+  readonly silent?: true;
+  readonly reports?: readonly DrillReport[];
+  /** What starting does instead of succeeding. */
+  readonly start?: () => Promise<never>;
+  /** What watching does after the first snapshot; waits for the end unless given. */
+  readonly watch?: () => Promise<void>;
+  readonly answers?: readonly string[];
+};
+
+export type Ran = {
+  readonly code: number;
+  readonly out: string;
+  readonly told: string;
+  /** Calls of the lab in order: `fault {"kind":…}`. */
+  readonly calls: readonly string[];
+};
+
+export const listed = (name: string, running = true): ListedLab => ({
+  name,
+  running,
+  pid: running ? 7 : null,
+  folder: `/labs/${name}`,
+});
+
+/** Runs a command line in such a world. `interruptAfter`: interrupts once this text was said, or this call made. */
+export const runIn = async (args: readonly string[], script: LabScript = {}, interruptAfter?: string): Promise<Ran> => {
+  const interruption = new AbortController();
+  const calls: string[] = [];
+  let out = '';
+  let told = '';
+  const heard = (): void => {
+    if (interruptAfter !== undefined && (out + told + calls.join('\n')).includes(interruptAfter)) interruption.abort();
+  };
+  const answers = [...(script.answers ?? [])];
+  const world: World = {
+    out: (text) => {
+      out += text;
+      heard();
+    },
+    tell: (text) => {
+      told += text;
+      heard();
+    },
+    clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
+    random: seededRandom(1),
+    environment: {},
+    interrupted: interruption.signal,
+    terminal: undefined,
+    files: {
+      absolute: (path) => (path.startsWith('/') ? path : `/here/${path}`),
+      readText: (path) => readFile(path, 'utf8'),
+      mustBeReadable: async () => undefined,
+      ask: script.answers === undefined ? undefined : async () => answers.shift() ?? '',
+    },
+    lab: async () =>
+      makeLab(script, (call, value) => {
+        calls.push(value === undefined ? call : `${call} ${JSON.stringify(value)}`);
+        heard();
+      }),
+    version: '0.0.0',
+  };
+  const code = await run(args, world);
+  return { code, out, told, calls };
+};
+
+const makeLab = (script: LabScript, note: (call: string, value?: unknown) => void): LabPort => {
+  const handle = (name: string): LabHandle => ({
+    name,
+    snapshot: () =>
+      script.silent === true ? new Promise(() => undefined) : Promise.resolve(script.snapshot ?? calmSnapshot),
+    watch: (onSnapshot) => {
+      onSnapshot(script.snapshot ?? calmSnapshot);
+      return script.watch === undefined ? new Promise(() => undefined) : script.watch();
+    },
+    fault: async (fault) => {
+      note('fault', fault);
+      return { text: `${fault.site}: ${fault.kind}` };
+    },
+    heal: async (site) => {
+      note('heal', site ?? 'all');
+      return { text: 'healed' };
+    },
+    forcePrimary: async (instance) => {
+      note('forcePrimary', instance);
+      return { text: 'forced' };
+    },
+    drill: () => Promise.reject(new Error('not used by the command line')),
+    down: async () => note('down'),
+    detach: () => note('detach'),
+  });
+  return {
+    startLab: async (options, progress) => {
+      note('start', options);
+      progress('programs', 'found');
+      return script.start === undefined ? handle(options.name) : script.start();
+    },
+    openLab: async (name) => {
+      if (!(script.listed ?? [listed('lab')]).some((each) => each.running && each.name === name))
+        throw fail('LAB_NOT_RUNNING', { name });
+      note('open', name);
+      return handle(name);
+    },
+    listLabs: async () => script.listed ?? [listed('lab')],
+    endLab: async (name) => {
+      note('end', name);
+      return { ended: 4 };
+    },
+    runLabDrill: async (options) => {
+      note('drill', options);
+      return script.reports ?? [];
+    },
+  };
+};

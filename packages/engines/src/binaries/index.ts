@@ -1,0 +1,5 @@
+/** Finding or fetching the programs that engines and labs need. */
+export { type FindOptions, findPrograms, type Programs } from './adapters/find.ts';
+export { cacheFolderOf } from './cache-folder.ts';
+export { labPrograms, type ProgramName } from './catalog.ts';
+export { usableVersions } from './version.ts';
