@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
-import { access, constants, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, cp, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findPrograms, labPrograms } from '@coequal/engines';
 import { type Estate, estateOrThrow, type PresetName } from '@coequal/estate';
@@ -83,9 +83,30 @@ export const startLab = async (
     if (!options.detach) control.call('attach').catch(() => undefined);
     return handleOf(options.name, folder, control);
   } catch (error) {
+    const logs = await saveLogs(options.name, folder);
     await clearAway(options.name, folder, options.keep);
-    throw error;
+    throw logs === undefined ? error : pointingTo(error, folder, logs);
   }
+};
+
+/** The logs of a start that failed outlive its folder, one set a lab name; undefined when there are none. */
+const saveLogs = async (name: string, folder: string): Promise<string | undefined> => {
+  if (!(await isThere(daemonLog(folder)))) return undefined;
+  const saved = `${places().state}/failed/${name}`;
+  await rm(saved, { recursive: true, force: true });
+  const isLog = async (path: string): Promise<boolean> => (await stat(path)).isDirectory() || path.endsWith('.log');
+  for (const entry of ['lab.log', 'run']) {
+    if (await isThere(`${folder}/${entry}`)) await cp(`${folder}/${entry}`, `${saved}/${entry}`, { recursive: true, filter: isLog });
+  }
+  return saved;
+};
+
+/** The same error, with the saved logs in place of those that are gone. */
+const pointingTo = (error: unknown, folder: string, saved: string): unknown => {
+  if (!(error instanceof CoequalError)) return error;
+  const moved = (value: string | number | boolean) => (typeof value === 'string' ? value.replaceAll(folder, saved) : value);
+  const details = Object.fromEntries(Object.entries(error.details).map(([key, value]) => [key, moved(value)]));
+  return fail(error.code, details, { cause: error });
 };
 
 /** Connects to a running lab. @throws LAB_NOT_RUNNING */

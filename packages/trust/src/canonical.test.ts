@@ -29,7 +29,7 @@ const jsonValue = fc.jsonValue({ stringUnit: 'grapheme' }).filter((value) => JSO
 describe('canonical JSON', () => {
   test('writes the example of RFC 8785, section 3.2.2, to the letter', () => {
     const value = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/',
       literals: [null, true, false],
     };
@@ -76,7 +76,7 @@ describe('canonical JSON', () => {
   test.each([
     ['undefined', undefined],
     ['an undefined member', { a: undefined }],
-    ['a hole in a list', [1, , 2]],
+    ['a hole in a list', new Array(2)],
     ['NaN', Number.NaN],
     ['infinity', [Number.POSITIVE_INFINITY]],
     ['a bigint', 1n],

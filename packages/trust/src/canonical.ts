@@ -43,9 +43,7 @@ const writeContainer = (value: object, path: string, depth: number): string => {
   if (prototype !== Object.prototype && prototype !== null) throw refused(path, 'it is not a plain object');
   if (Object.getOwnPropertySymbols(value).length > 0) throw refused(path, 'it has a key that is a symbol');
   const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  const members = entries.map(
-    ([key, item]) => `${writeString(key, path)}:${write(item, `${path}.${key}`, depth + 1)}`,
-  );
+  const members = entries.map(([key, item]) => `${writeString(key, path)}:${write(item, `${path}.${key}`, depth + 1)}`);
   return `{${members.join(',')}}`;
 };
 

@@ -42,7 +42,13 @@ const handshake = async (server: Credentials, client: Credentials, trusted: Auth
   open.push(listener);
   const address = listener.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  const socket = connect({ ...options, host: '127.0.0.1', port: address.port, key: client.key, cert: client.certificate });
+  const socket = connect({
+    ...options,
+    host: '127.0.0.1',
+    port: address.port,
+    key: client.key,
+    cert: client.certificate,
+  });
   open.push({ close: () => socket.destroy() });
   return await new Promise<string>((resolve) => {
     listener.once('verdict', resolve);
@@ -110,7 +116,9 @@ describe('a certificate', () => {
 
   test('has a serial number of its own', async () => {
     const authority = await authorityNamed('estate');
-    const issued = await Promise.all(Array.from({ length: 20 }, () => issueCertificate(authority, request, systemClock)));
+    const issued = await Promise.all(
+      Array.from({ length: 20 }, () => issueCertificate(authority, request, systemClock)),
+    );
     const serials = issued.map(({ certificate }) => new X509Certificate(certificate).serialNumber);
     expect(new Set(serials).size).toBe(20);
     for (const serial of serials) expect(serial).toMatch(/^[4-7][0-9A-F]{31}$/);

@@ -3,7 +3,14 @@
  * can check what we signed. A signature that does not fit is an answer (false); a key that cannot be read
  * is an error. Who may hold which key is not decided here.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as signBytes, verify as verifyBytes } from 'node:crypto';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signBytes,
+  verify as verifyBytes,
+} from 'node:crypto';
 import { fail, reasonOf } from '@coequal/kernel';
 import { sha256Hex } from './hash.ts';
 

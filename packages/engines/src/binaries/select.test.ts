@@ -71,7 +71,9 @@ describe('the packages of a distribution', () => {
         for (const name of [...packages, ...alone]) expect(available.has(name)).toBe(true);
         const choices = wanted.flatMap((group) => [...group.packages, ...group.alone]);
         for (const choice of choices) {
-          expect(choice.some((name) => packages.includes(name) || alone.includes(name))).toBe(!absent.includes(choice[0]));
+          expect(choice.some((name) => packages.includes(name) || alone.includes(name))).toBe(
+            !absent.includes(choice[0]),
+          );
         }
       }),
     );
@@ -97,16 +99,28 @@ describe('a group of programs', () => {
 
   test('is missing when a needed program is in it and it does not do', () => {
     const nothing = () => false;
-    const names = (need: readonly ProgramName[], found: (program: ProgramName) => boolean, does: (group: ProgramGroup) => boolean) =>
-      missingGroups(new Set(need), found, does).map(({ name }) => name);
-    expect(names(['rsync', 'mariadbd', 'mariadb-install-db'], nothing, nothing)).toEqual(['MariaDB with Galera', 'rsync']);
+    const names = (
+      need: readonly ProgramName[],
+      found: (program: ProgramName) => boolean,
+      does: (group: ProgramGroup) => boolean,
+    ) => missingGroups(new Set(need), found, does).map(({ name }) => name);
+    expect(names(['rsync', 'mariadbd', 'mariadb-install-db'], nothing, nothing)).toEqual([
+      'MariaDB with Galera',
+      'rsync',
+    ]);
     expect(names(['rsync', 'mariadbd'], nothing, (group) => group === server)).toEqual(['rsync']);
   });
 
   test('is not missing when a substitute is there', () => {
     const withLsof = (program: ProgramName) => program === 'lsof';
     expect(missingGroups(new Set(['ss']), withLsof, () => false)).toEqual([]);
-    expect(missingGroups(new Set(['ss']), () => false, () => false)).toEqual([groupOf('ss')]);
+    expect(
+      missingGroups(
+        new Set(['ss']),
+        () => false,
+        () => false,
+      ),
+    ).toEqual([groupOf('ss')]);
   });
 
   test('holds each program once', () => {
@@ -157,10 +171,11 @@ describe('a downloaded package', () => {
     },
   );
 
-  test.each(['galera-4_26.4.23-0+deb12u1_amd64.deb', 'rsync_3.5.0+ds1-0+deb12u1_amd64.deb', 'stunnel4_3%3a5.68-2+deb12u1_amd64.deb'])(
-    'is unpacked when it is %s',
-    (name) => {
-      expect(isUnpacked(name) && isPackageFile(name)).toBe(true);
-    },
-  );
+  test.each([
+    'galera-4_26.4.23-0+deb12u1_amd64.deb',
+    'rsync_3.5.0+ds1-0+deb12u1_amd64.deb',
+    'stunnel4_3%3a5.68-2+deb12u1_amd64.deb',
+  ])('is unpacked when it is %s', (name) => {
+    expect(isUnpacked(name) && isPackageFile(name)).toBe(true);
+  });
 });

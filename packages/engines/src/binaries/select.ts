@@ -96,4 +96,5 @@ const systemPackages: ReadonlySet<string> = new Set([
 export const isUnpacked = (fileName: string): boolean =>
   fileName.endsWith('.deb') && !systemPackages.has(fileName.slice(0, fileName.indexOf('_')));
 
-export const isPackageFile = (fileName: string): boolean => /^[a-z0-9][a-z0-9+.-]+_[^/]+_[a-z0-9]+\.deb$/.test(fileName);
+export const isPackageFile = (fileName: string): boolean =>
+  /^[a-z0-9][a-z0-9+.-]+_[^/]+_[a-z0-9]+\.deb$/.test(fileName);

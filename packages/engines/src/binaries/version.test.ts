@@ -13,13 +13,19 @@ describe('the version of a server', () => {
     expect(parseServerVersion(output)).toBe(version);
   });
 
-  test.each(['10.6.18', '10.6.23', '10.11.8', '10.11.19', '11.4.2', '11.5.0', '11.8.3', '12.1.2'])('%s will do', (version) => {
-    expect(serverVersionProblem(version)).toBeUndefined();
-  });
+  test.each(['10.6.18', '10.6.23', '10.11.8', '10.11.19', '11.4.2', '11.5.0', '11.8.3', '12.1.2'])(
+    '%s will do',
+    (version) => {
+      expect(serverVersionProblem(version)).toBeUndefined();
+    },
+  );
 
-  test.each(['10.5.29', '10.6.17', '10.11.7', '11.3.2', '11.4.1', '5.5.68', '10.11', 'unknown'])('%s will not', (version) => {
-    expect(serverVersionProblem(version)).toContain(version);
-  });
+  test.each(['10.5.29', '10.6.17', '10.11.7', '11.3.2', '11.4.1', '5.5.68', '10.11', 'unknown'])(
+    '%s will not',
+    (version) => {
+      expect(serverVersionProblem(version)).toContain(version);
+    },
+  );
 });
 
 test.each([

@@ -39,6 +39,17 @@ describe('formatConfiguration', () => {
     expect(() => formatConfiguration(pretender)).toThrow(/Galera cache/);
   });
 
+  it('gives every instance numbers of its own, so that no two hand out the same one when membership changes', () => {
+    const base = sampleConfiguration();
+    const offsets = base.members.map((instance) => {
+      const text = formatConfiguration({ ...base, instance });
+      expect(text).toContain('wsrep_auto_increment_control=OFF');
+      expect(text).toContain(`auto_increment_increment=${base.members.length}`);
+      return /auto_increment_offset=(\d+)/.exec(text)?.[1];
+    });
+    expect(offsets).toEqual(['1', '2', '3']);
+  });
+
   it('gives every setting a reason', () => {
     const all = [...safetySettings, ...Object.values(presets).flatMap(({ provider }) => provider)];
     for (const { name, reason } of all) expect(reason.length, name).toBeGreaterThan(20);

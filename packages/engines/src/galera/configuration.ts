@@ -150,6 +150,11 @@ const clusterLines = (
   // The same everywhere: with one domain and one server id a write has one name on every instance.
   'wsrep_gtid_domain_id=1',
   'server_id=1',
+  // Fixed for each instance: with Galera's own control the offsets move whenever a member comes or goes, and two
+  // instances hand out the same number (error 1062 at a customer of a site that nothing happened to).
+  'wsrep_auto_increment_control=OFF',
+  `auto_increment_increment=${Math.max(1, members.length)}`,
+  `auto_increment_offset=${members.findIndex(({ name }) => name === instance.name) + 1}`,
   'log_bin=binlog',
   'expire_logs_days=3',
 ];

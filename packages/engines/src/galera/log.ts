@@ -91,7 +91,7 @@ export const findProgress = (log: string): string | undefined => {
 const progress: readonly (readonly [RegExp, string])[] = [
   [/Synchronized with group, ready for connections|ready for connections/, 'It is ready for connections.'],
   [/IST received|Receiving IST|IST applying/, 'It receives the write sets it missed (incremental transfer).'],
-  [/Requesting state transfer|SST .*start|wsrep_sst_\w+ --role 'joiner'/, 'It asks for a full copy of the data.'],
+  [/WSREP_SST: .*Joiner|SST .*start|wsrep_sst_\w+ --role 'joiner'|Requesting state transfer/, 'It asks the others for what it missed (incremental or full copy).'],
   [/InnoDB: Starting crash recovery|Starting final batch to recover/, 'InnoDB repairs itself after a crash.'],
   [/Shutdown complete/, 'It ended in order.'],
 ];

@@ -34,7 +34,7 @@ export const labArena = (runtime: Runtime, versions: Readonly<Record<string, str
       ),
     endpoints: runtime.endpoints,
     startClients: async (site, options) => {
-      const client = runtime.startBankClients(site, options);
+      const client = runtime.startBankClients(site, options, false);
       return { site, finish: client.finish };
     },
     inject: async (fault) => {

@@ -26,7 +26,8 @@ export type Runtime = {
   readonly onReport: (listener: (report: ClientReport) => void) => void;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
-  readonly startBankClients: (site: string, options: ClientOptions) => ClientProcess;
+  /** `revive`: started again when they died with their site and the site is healed. */
+  readonly startBankClients: (site: string, options: ClientOptions, revive: boolean) => ClientProcess;
   /** Ends all clients in order; `resume` starts them again as they were. */
   readonly pauseClients: () => Promise<{ readonly resume: () => void }>;
   readonly fault: (fault: Fault) => Promise<string>;
@@ -174,10 +175,19 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     }
   };
 
-  /** An instance that survived its fault but cannot come back by itself is started again. */
+  /**
+   * Waits until an instance serves and all that serve agree on how many they are: one that has just woken believes
+   * for a moment in a membership that the others have left. One that cannot come back by itself is started again.
+   */
   const settle = async (driver: GaleraDriver): Promise<void> => {
     try {
-      await driver.untilServing(20_000);
+      await until(clock, { what: `${driver.instance} at one with the others`, deadlineMs: 20_000, everyMs: 50 }, async () => {
+        const [own, ...others] = await Promise.all(
+          [driver, ...drivers().filter((other) => other !== driver)].map((each) => each.observe()),
+        );
+        const views = [own, ...others].flatMap((each) => (each !== undefined && serves(each.state) ? [each.members] : []));
+        return own !== undefined && serves(own.state) && new Set(views).size === 1;
+      });
     } catch (error) {
       log('warn', 'instance does not settle', { instance: driver.instance, reason: reasonOf(error) });
       await driver.fence();
@@ -206,7 +216,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const starts = new Map<ClientProcess, () => ClientProcess>();
 
-  const startBankClients = (site: string, options: ClientOptions): ClientProcess => {
+  const startBankClients = (site: string, options: ClientOptions, revive: boolean): ClientProcess => {
     const host = siteNamed(stage, site).host;
     const begin = (): ClientProcess => {
       const client = startClients({
@@ -219,7 +229,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
         clock,
         log,
       });
-      starts.set(client, begin);
+      if (revive) starts.set(client, begin);
       client.onReport((report) => {
         for (const listener of listeners) listener(report);
       });

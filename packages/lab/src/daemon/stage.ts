@@ -113,8 +113,8 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
       : null;
     const clock = fakeClock(programs, `${folder}/run/${site.name}.clock`);
     const launch: Launch = {
-      wrap: (argv) => network.enter(site.name, asOrdinaryUser([...argv])),
-      environment: { ...tools.environment, ...clock?.environment, ...programs.environment, ...marked(definition, programs, clock) },
+      wrap: (argv) => network.enter(site.name, asOrdinaryUser([...underClock(clock), ...argv])),
+      environment: { ...tools.environment, ...programs.environment, COEQUAL_LAB: markOf(definition) },
       ...(host === null ? {} : { started: (pid: number) => host.add(pid) }),
     };
     const own = <T extends { readonly site: { readonly name: string } }>(placed: readonly T[]) =>
@@ -186,11 +186,12 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
   };
 };
 
-const marked = (definition: LabDefinition, programs: Programs, clock: FakeClock | null) => ({
-  COEQUAL_LAB: markOf(definition),
-  PATH: programs.environment['PATH'] ?? '',
-  ...(clock === null ? {} : clock.environment),
-});
+/**
+ * Only the server itself is preloaded: the library makes its files as the user it first runs as, and the programs
+ * before it (which enter the site and drop rights) run as another.
+ */
+const underClock = (clock: FakeClock | null): readonly string[] =>
+  clock === null ? [] : ['env', ...Object.entries(clock.environment).map(([name, value]) => `${name}=${value}`)];
 
 const need = (programs: Programs, name: Parameters<Programs['path']>[0]): string => {
   const path = programs.path(name);

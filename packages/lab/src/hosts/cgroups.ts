@@ -6,7 +6,17 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import { type Clock, CoequalError, codeOf, fail, type Log, reasonOf, silentLog, systemClock, until } from '@coequal/kernel';
+import {
+  type Clock,
+  CoequalError,
+  codeOf,
+  fail,
+  type Log,
+  reasonOf,
+  silentLog,
+  systemClock,
+  until,
+} from '@coequal/kernel';
 import { type GroupMount, ownPath, parseGroupMounts, upwards } from './mounts.ts';
 
 export type HostSize = { readonly cpus?: number; readonly memoryBytes?: number };
@@ -172,7 +182,9 @@ const versionOne = (mounts: readonly GroupMount[], own: string): Bases | undefin
  * rule of no internal processes), so the lab's hosts mostly become its neighbours.
  */
 const versionTwo = (mount: GroupMount, own: string): Bases | undefined => {
-  const folder = upwards(mount, ownPath(mount, own)).find((each) => handsDown(each, ['cpu', 'memory']) && isUsable(each));
+  const folder = upwards(mount, ownPath(mount, own)).find(
+    (each) => handsDown(each, ['cpu', 'memory']) && isUsable(each),
+  );
   if (folder === undefined) return undefined;
   const disk = handsDown(folder, ['io']) ? folder : undefined;
   return { version: 2, cpu: folder, memory: folder, account: folder, disk, pressure: folder };
@@ -284,7 +296,10 @@ const setThrottle = async (bases: Bases, device: string, { bytesPerSecond, iops 
   }
   if (bases.version === 2) {
     const [bytes, operations] = [bytesPerSecond ?? 'max', iops ?? 'max'];
-    await writeFile(`${bases.disk}/io.max`, `${device} rbps=${bytes} wbps=${bytes} riops=${operations} wiops=${operations}`);
+    await writeFile(
+      `${bases.disk}/io.max`,
+      `${device} rbps=${bytes} wbps=${bytes} riops=${operations} wiops=${operations}`,
+    );
     return;
   }
   for (const way of ['read', 'write']) {

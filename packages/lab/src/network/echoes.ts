@@ -25,10 +25,7 @@ export type EchoTools = {
 const PROGRAM = fileURLToPath(new URL('./echo.ts', import.meta.url));
 const DEADLINE_MS = 20_000;
 
-export const startEchoes = async (
-  sites: readonly number[],
-  tools: EchoTools,
-): Promise<Echoes> => {
+export const startEchoes = async (sites: readonly number[], tools: EchoTools): Promise<Echoes> => {
   const { runner, clock, enter } = tools;
   const running = new Map<number, { readonly child: ChildProcess; readonly answer: (to: string) => Promise<Answer> }>();
   const answerOf = async (site: number, to: string, what: string): Promise<Answer> => {

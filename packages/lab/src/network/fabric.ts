@@ -137,6 +137,7 @@ const connectSites = async (
 ): Promise<void> => {
   const pairs = links.filter(({ means }) => means !== 'wirefilter').map(({ a, b }) => plainLink(a, b, place));
   const hub = [
+    'link set lo up',
     `addr add ${HUB_ADDRESS}/32 dev lo`,
     ...pairs,
     ...sites.flatMap((site) => [plainLink(0, site, place), ...routeTo(0, site, HUB_ADDRESS)]),

@@ -57,7 +57,10 @@ export const impairmentsOf = (fabric: Fabric): Impairments => {
 const rulesAt = (fabric: Fabric, place: number, { cuts, loss }: InForce): string => {
   const losses = fabric.sites
     .filter((peer) => place !== 0 && peer !== place)
-    .map((peer) => ({ interface: interfaceTo(peer), percent: combinedLoss(loss.get(place) ?? 0, loss.get(peer) ?? 0) }));
+    .map((peer) => ({
+      interface: interfaceTo(peer),
+      percent: combinedLoss(loss.get(place) ?? 0, loss.get(peer) ?? 0),
+    }));
   return ruleSet(place, fabric.sites, cuts, losses);
 };
 

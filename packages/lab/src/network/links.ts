@@ -24,7 +24,8 @@ export const findDelayMeans = async (runner: Runner): Promise<MeansFound> => {
   const netem = await runner.attempt(['unshare', '--net', '--', runner.tool('tc'), ...netemArguments('lo', 1)]);
   if (netem.status === 0) return { means: 'netem' };
   const missing = ['wirefilter', 'vde_switch'].filter((name) => runner.programs.path(name) === undefined);
-  if (missing.length > 0) return { means: 'none', limit: noDelay(`${missing.join(' and ')} (package vde2) was not found`) };
+  if (missing.length > 0)
+    return { means: 'none', limit: noDelay(`${missing.join(' and ')} (package vde2) was not found`) };
   const refused = await tunRefused();
   return refused === undefined ? { means: 'wirefilter' } : { means: 'none', limit: noDelay(refused) };
 };
@@ -42,8 +43,18 @@ const tunRefused = async (): Promise<string | undefined> => {
 };
 
 /** Delay of what leaves an interface, one way. The limit holds a full window even at long delays. */
-export const netemArguments = (name: string, delayMs: number): readonly string[] =>
-  ['qdisc', 'replace', 'dev', name, 'root', 'netem', 'limit', '100000', 'delay', `${Math.round(delayMs * 1_000)}us`];
+export const netemArguments = (name: string, delayMs: number): readonly string[] => [
+  'qdisc',
+  'replace',
+  'dev',
+  name,
+  'root',
+  'netem',
+  'limit',
+  '100000',
+  'delay',
+  `${Math.round(delayMs * 1_000)}us`,
+];
 
 /** For `ip -batch`, in the hub: a pair of interfaces, one in each site. `place` names a site's namespace. */
 export const plainLink = (a: number, b: number, place: (site: number) => string): string =>

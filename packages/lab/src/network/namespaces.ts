@@ -6,11 +6,12 @@
  * Site namespaces are kept by a file each in the lab's folder (`network.ts`), not in /run/netns: that folder belongs
  * to the machine, an ordinary user may not write it, and hiding it would hide the machine's other namespaces.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codeOf, reasonOf } from '@coequal/kernel';
+import { declareOwnMounts } from '../process/mounts.ts';
 import { type Programs, runnerFor } from '../process/run.ts';
 import { ruleSet } from './rules.ts';
 
@@ -58,7 +59,10 @@ export const probeFullMode = async (
     const results = await Promise.all(
       steps.map(async (step) => {
         const argv = step.ordinary === true ? [...ordinaryUserInside(), ...step.argv] : step.argv;
-        const result = await runner.attempt([...daemonPrefix(), ...argv], { input: step.input, deadlineMs: PROBE_DEADLINE_MS });
+        const result = await runner.attempt([...daemonPrefix(), ...argv], {
+          input: step.input,
+          deadlineMs: PROBE_DEADLINE_MS,
+        });
         return { what: step.what, ...result };
       }),
     );
@@ -72,9 +76,15 @@ export const probeFullMode = async (
   }
 };
 
-/** What the daemon does first inside its namespaces. */
-export const insideSetup = async (programs: Programs = { path: () => undefined, environment: {} }): Promise<void> => {
-  await runnerFor(programs).run(['ip', 'link', 'set', 'lo', 'up']);
+/**
+ * What the daemon does first inside its namespaces: shared memory of the lab's own, so that what killed processes leave
+ * in it ends with the lab (a machine without /dev/shm has nothing to leave). From then on the lab may mount more.
+ */
+export const insideSetup = async (): Promise<void> => {
+  declareOwnMounts();
+  if (!existsSync('/dev/shm')) return;
+  const { run } = runnerFor({ path: () => undefined, environment: {} });
+  await run(['mount', '-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'coequal', '/dev/shm']);
 };
 
 /**

@@ -64,7 +64,10 @@ export type NetworkOptions = {
 };
 
 /** Addresses of this machine's loopback, for machines that allow no namespaces. */
-export const openPlainNetwork = (options: { readonly sites: readonly string[]; readonly rttMs?: RttOf }): Promise<LabNetwork> => {
+export const openPlainNetwork = (options: {
+  readonly sites: readonly string[];
+  readonly rttMs?: RttOf;
+}): Promise<LabNetwork> => {
   const numberOf = numbering(options.sites);
   const impossible = (what: string) => async (): Promise<never> => {
     throw fail('FAULT_IMPOSSIBLE', {
@@ -77,7 +80,7 @@ export const openPlainNetwork = (options: { readonly sites: readonly string[]; r
   return Promise.resolve({
     mode: 'plain',
     limits: [
-      'Sites share this machine\'s loopback: no latency between them, and the faults partition, latency and loss cannot be made.',
+      "Sites share this machine's loopback: no latency between them, and the faults partition, latency and loss cannot be made.",
     ],
     address: (site, host) => plainAddress(numberOf(site), host),
     gatewayAddress: (site, gateway) => plainAddress(numberOf(site), 100 + gateway),
@@ -160,7 +163,10 @@ const ownedCut = (owner: number, options: CutOptions, numberOf: (site: string) =
 /** Sites are numbered from 1 in the order of the list; an unknown name is an error. */
 const numbering = (sites: readonly string[]): ((site: string) => number) => {
   if (sites.length > SITE_LIMIT) {
-    throw fail('COMMAND_USAGE', { problem: `A lab has at most ${SITE_LIMIT} sites, not ${sites.length}.`, help: 'coequal lab up --help' });
+    throw fail('COMMAND_USAGE', {
+      problem: `A lab has at most ${SITE_LIMIT} sites, not ${sites.length}.`,
+      help: 'coequal lab up --help',
+    });
   }
   return (site) => {
     const number = sites.indexOf(site) + 1;

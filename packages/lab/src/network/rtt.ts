@@ -42,7 +42,8 @@ const matrix = (text: string, sites: readonly string[]): ParsedRtt => {
     const [name = '', figure = '', ...more] = entry.split('=').map((part) => part.trim());
     if (more.length > 0 || figure === '') return problem(`"${entry}" is not of the form SITE-SITE=5ms.`);
     const pair = pairs.find(([a, b]) => name === `${a}-${b}` || name === `${b}-${a}`);
-    if (pair === undefined) return problem(`"${name}" is not a pair of sites; the pairs are ${pairs.map(nameOf).join(', ')}.`);
+    if (pair === undefined)
+      return problem(`"${name}" is not a pair of sites; the pairs are ${pairs.map(nameOf).join(', ')}.`);
     if (found.has(nameOf(pair))) return problem(`The pair ${nameOf(pair)} is given twice.`);
     const ms = readRtt(figure);
     if (typeof ms !== 'number') return ms;
@@ -55,7 +56,8 @@ const matrix = (text: string, sites: readonly string[]): ParsedRtt => {
 
 const readRtt = (text: string): number | (ParsedRtt & { ok: false }) => {
   const ms = text === '0' ? 0 : parseDuration(text);
-  if (ms === undefined || !Number.isFinite(ms)) return problem(`"${text}" is not a round trip time; write 5ms, two-cities, or pairs such as north-south=5ms.`);
+  if (ms === undefined || !Number.isFinite(ms))
+    return problem(`"${text}" is not a round trip time; write 5ms, two-cities, or pairs such as north-south=5ms.`);
   if (ms > LARGEST_RTT_MS) return problem(`A round trip time of ${text} is more than ${LARGEST_RTT_MS} ms.`);
   return ms;
 };

@@ -26,7 +26,12 @@ export type Loss = {
 };
 
 /** The whole rule set of one place: replaces, in one transaction, whatever was there before. */
-export const ruleSet = (place: number, sites: readonly number[], cuts: readonly Cut[], losses: readonly Loss[]): string => {
+export const ruleSet = (
+  place: number,
+  sites: readonly number[],
+  cuts: readonly Cut[],
+  losses: readonly Loss[],
+): string => {
   const drops = cuts.flatMap((cut) => dropsAt(place, sites, cut));
   const chances = losses.filter(({ percent }) => percent > 0).map(lossRule);
   return [
@@ -64,8 +69,13 @@ const drop = (from: number, cut: Cut, direction: 'to' | 'from'): string => {
 
 const networkOf = (site: number): string => (site === 0 ? HUB_NETWORK : siteNetwork(site));
 
-const lossRule = (loss: Loss): string =>
-  `iifname "${loss.interface}" numgen random mod 10000 < ${Math.round(loss.percent * 100)} drop`;
+/** In hundredths of a percent, the finest share that the filter is asked for. */
+const lossRule = (loss: Loss): string => {
+  const share = Math.max(1, Math.round(loss.percent * 100));
+  // All of it is said plainly: a comparison that is always true is refused.
+  const chance = share >= 10_000 ? '' : `numgen random mod 10000 < ${share} `;
+  return `iifname "${loss.interface}" ${chance}drop`;
+};
 
 /** What is lost on a link whose two ends each lose their share, in percent. */
 export const combinedLoss = (a: number, b: number): number => 100 * (1 - (1 - a / 100) * (1 - b / 100));

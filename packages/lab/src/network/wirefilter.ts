@@ -42,7 +42,9 @@ export const startWire = async (ends: readonly [WireEnd, WireEnd], tools: WireTo
     const child = runner.start(argv);
     children.add(child);
     keepQuiet(child);
-    child.once('error', (error) => tools.log('error', 'a link helper did not start', { name, path, reason: reasonOf(error) }));
+    child.once('error', (error) =>
+      tools.log('error', 'a link helper did not start', { name, path, reason: reasonOf(error) }),
+    );
     child.once('exit', (status, signal) => {
       children.delete(child);
       if (!closing) tools.log('error', 'a link helper ended', { name, path, status, signal });
@@ -102,15 +104,24 @@ const commandsTo = (clock: Clock, path: string): ((line: string) => Promise<void
 
 const manage = (clock: Clock, path: string, line: string): Promise<void> => {
   const socket = connect(path);
-  return within(clock, { what: `wirefilter's answer to "${line}"`, deadlineMs: COMMAND_DEADLINE_MS }, answerTo(socket, line)).finally(
-    () => socket.destroy(),
-  );
+  return within(
+    clock,
+    { what: `wirefilter's answer to "${line}"`, deadlineMs: COMMAND_DEADLINE_MS },
+    answerTo(socket, line),
+  ).finally(() => socket.destroy());
 };
 
 const answerTo = (socket: Socket, line: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const refuse = (output: string) =>
-      reject(fail('PROGRAM_FAILED', { program: `wirefilter (${line})`, status: 'an error', output, advice: 'Heal the site and try again.' }));
+      reject(
+        fail('PROGRAM_FAILED', {
+          program: `wirefilter (${line})`,
+          status: 'an error',
+          output,
+          advice: 'Heal the site and try again.',
+        }),
+      );
     let text = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;

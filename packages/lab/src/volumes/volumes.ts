@@ -8,9 +8,10 @@
  * here as on the disk that holds the image.
  */
 import { constants } from 'node:fs';
-import { access, mkdir, open, readlink, rm, stat, statfs } from 'node:fs/promises';
-import { type Clock, CoequalError, codeOf, fail, type Log, reasonOf, systemClock, until } from '@coequal/kernel';
+import { access, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { type Clock, CoequalError, fail, type Log, reasonOf, systemClock, until } from '@coequal/kernel';
 import type { LabHost } from '../hosts/cgroups.ts';
+import { hasOwnMounts } from '../process/mounts.ts';
 import { type Programs, type Runner, runnerFor } from '../process/run.ts';
 
 export type VolumeKind = 'loop' | 'memory' | 'folder';
@@ -52,8 +53,7 @@ const FILLER = '.full-disk';
 export const makeVolume = async (options: VolumeOptions): Promise<LabVolume> => {
   const runner = runnerFor(options.programs, options.environment);
   await mkdir(options.folder, { recursive: true, mode: 0o755 });
-  const shared = await sharedMountsReason();
-  if (shared !== undefined) return folderVolume(options.folder, shared);
+  if (!hasOwnMounts()) return folderVolume(options.folder, 'the lab shares the mounts of this machine (plain mode)');
   if (await mayUseLoops()) {
     try {
       return await loopVolume(runner, options);
@@ -66,19 +66,6 @@ export const makeVolume = async (options: VolumeOptions): Promise<LabVolume> => 
   }
   if (options.keep) return folderVolume(options.folder, 'without root only a plain folder keeps data between starts');
   return memoryVolume(runner, options);
-};
-
-/** Undefined when mounts made here are seen by this lab only. */
-const sharedMountsReason = async (): Promise<string | undefined> => {
-  if (process.getuid?.() !== 0) return 'an ordinary user mounts nothing outside a namespace of his own';
-  try {
-    const [own, first] = await Promise.all([readlink('/proc/self/ns/mnt'), readlink('/proc/1/ns/mnt')]);
-    return own === first ? 'the lab shares the mounts of this machine (plain mode)' : undefined;
-  } catch (error) {
-    // Root that may not look at process 1 is root in a user namespace, which the lab's daemon makes with its own mounts.
-    if (codeOf(error) === 'EACCES') return undefined;
-    throw error;
-  }
 };
 
 const mayUseLoops = async (): Promise<boolean> =>
@@ -197,7 +184,11 @@ const unmount = async (runner: Runner, { folder, log, clock = systemClock }: Vol
     return status === 0;
   };
   try {
-    await until(clock, { what: `the unmounting of ${folder}`, deadlineMs: UNMOUNT_DEADLINE_MS, everyMs: 20, last: () => last }, attempt);
+    await until(
+      clock,
+      { what: `the unmounting of ${folder}`, deadlineMs: UNMOUNT_DEADLINE_MS, everyMs: 20, last: () => last },
+      attempt,
+    );
   } catch (error) {
     if (!(error instanceof CoequalError)) throw error;
     log('warn', 'a volume is still in use', { folder, reason: last });

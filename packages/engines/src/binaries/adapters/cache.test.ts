@@ -17,11 +17,20 @@ afterEach(async () => {
   await rm(cache, { recursive: true });
 });
 
-const stamp: Stamp = { format: 1, made: '2030-01-01T00:00:00.000Z', distribution: 'debian-12-x64', groups: ['rsync'], absent: [], packages: ['rsync_1_amd64'] };
-const build = (content: string) => async (folder: string): Promise<Stamp> => {
-  await writeFile(`${folder}/root/program`, content);
-  return stamp;
+const stamp: Stamp = {
+  format: 1,
+  made: '2030-01-01T00:00:00.000Z',
+  distribution: 'debian-12-x64',
+  groups: ['rsync'],
+  absent: [],
+  packages: ['rsync_1_amd64'],
 };
+const build =
+  (content: string) =>
+  async (folder: string): Promise<Stamp> => {
+    await writeFile(`${folder}/root/program`, content);
+    return stamp;
+  };
 const names = async (): Promise<readonly string[]> => await readdir(`${cache}/programs`);
 const codeOfRejected = (promise: Promise<unknown>): Promise<string | undefined> =>
   promise.then(

@@ -74,10 +74,10 @@ export const cachedSets = async (cacheFolder: string, distribution: string): Pro
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   });
-  const sets = await Promise.all(names.filter((name) => !name.startsWith('.')).map((name) => readSet(cacheFolder, name)));
-  return sets
-    .filter((set) => set !== undefined)
-    .filter(({ stamp }) => stamp.distribution === distribution);
+  const sets = await Promise.all(
+    names.filter((name) => !name.startsWith('.')).map((name) => readSet(cacheFolder, name)),
+  );
+  return sets.filter((set) => set !== undefined).filter(({ stamp }) => stamp.distribution === distribution);
 };
 
 const readSet = async (cacheFolder: string, name: string): Promise<CachedSet | undefined> => {
@@ -165,7 +165,8 @@ const sweepParts = async (cacheFolder: string): Promise<void> => {
   for (const name of await readdir(setsFolder(cacheFolder))) {
     const pid = /^\.part-(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && !isRunning(Number(pid))) {
-      await rm(`${setsFolder(cacheFolder)}/${name}`, { recursive: true, force: true });
+      // A tool that the dead process started may still be writing there for a moment.
+      await rm(`${setsFolder(cacheFolder)}/${name}`, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     }
   }
 };

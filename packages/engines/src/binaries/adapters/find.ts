@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Clock, codeOf, fail, reasonOf } from '@coequal/kernel';
-import { groupOf, groups, type ProgramGroup, type ProgramName } from '../catalog.ts';
+import { groups, type ProgramGroup, type ProgramName } from '../catalog.ts';
 import { installedFolders, parseDistribution, tripletOf } from '../layout.ts';
 import { aptLine, groupDoes, missingAdvice, missingGroups, packageNames } from '../select.ts';
 import { findApt } from './apt.ts';
@@ -142,7 +142,9 @@ const foundOf = (search: Search, view: View, group: ProgramGroup): Found | undef
   );
 
 const programIn = (search: Search, view: View, name: ProgramName): string | undefined => {
-  const group = groupOf(name);
+  const group = groups.find(({ programs }) => programs.includes(name));
+  // A caller from elsewhere may ask for any of the system's programs: those are looked up on PATH, not here.
+  if (group === undefined) return undefined;
   const whole = foundOf(search, view, group)?.programs.get(name);
   if (whole !== undefined || group.parts === 'server') return whole;
   return view.installed.get(group)?.programs.get(name) ?? view.unpacked.get(group)?.programs.get(name);
@@ -234,17 +236,16 @@ const missingError = (view: View, missing: readonly ProgramGroup[]) => {
 };
 
 /** Fetches and unpacks everything that is whole nowhere; undefined on a system without apt. */
-const fetchSet = async (
-  search: Search,
-  view: View,
-  required: readonly ProgramGroup[],
-): Promise<View | undefined> => {
+const fetchSet = async (search: Search, view: View, required: readonly ProgramGroup[]): Promise<View | undefined> => {
   const apt = await findApt(search.system.tools);
   if (apt === undefined) return undefined;
   await checkSpace(search.cacheFolder);
   const wanted = groups.filter(({ name }) => notInstalled(search, view).some((group) => group.name === name));
   const { distribution, triplet, need, environment, clock, progress, signal } = search;
-  const hash = createHash('sha256').update(wanted.map(({ name }) => name).join('\n')).digest('hex').slice(0, 12);
+  const hash = createHash('sha256')
+    .update(wanted.map(({ name }) => name).join('\n'))
+    .digest('hex')
+    .slice(0, 12);
   const request = { apt, distribution, triplet, wanted, required, need, clock, progress, signal };
   const aptEnvironment = { ...environment, PATH: search.path };
   const set = await addSet(search.cacheFolder, `${distribution}-${hash}`, (folder) =>
@@ -274,9 +275,14 @@ const install = async (search: Search, missing: readonly ProgramGroup[]): Promis
   for (const args of [['update'], ['install', '--yes', '--no-install-recommends', ...packageNames(missing)]]) {
     const [program = apt.get, ...rest] = [...prefix, apt.get, ...args];
     const environment = { ...search.environment, PATH: search.path, DEBIAN_FRONTEND: 'noninteractive' };
-    const { ok, status, errors } = await run(program, rest, { environment, deadlineMs: installDeadlineMs, signal: search.signal });
+    const { ok, status, errors } = await run(program, rest, {
+      environment,
+      deadlineMs: installDeadlineMs,
+      signal: search.signal,
+    });
     const advice = `Install them yourself: ${aptLine(missing)}`;
-    if (!ok) throw fail('PROGRAM_FAILED', { program: `apt-get ${args[0] ?? ''}`, status, output: errors.trim(), advice });
+    if (!ok)
+      throw fail('PROGRAM_FAILED', { program: `apt-get ${args[0] ?? ''}`, status, output: errors.trim(), advice });
   }
   return true;
 };
@@ -298,8 +304,7 @@ const answer = (search: Search, view: View): Programs => {
     pluginFolder: parts?.server?.pluginFolder ?? '',
     shareFolder: parts?.server?.shareFolder ?? '',
     ...(faketimeLibrary === undefined ? {} : { faketimeLibrary }),
-    versions:
-      parts?.server === undefined ? {} : { mariadb: parts.server.version, galera: parts.server.galeraVersion },
+    versions: parts?.server === undefined ? {} : { mariadb: parts.server.version, galera: parts.server.galeraVersion },
     source,
   };
 };

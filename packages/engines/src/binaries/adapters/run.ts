@@ -2,7 +2,12 @@
 import { execFile } from 'node:child_process';
 import { codeOf } from '@coequal/kernel';
 
-export type Answer = { readonly ok: boolean; readonly status: string; readonly output: string; readonly errors: string };
+export type Answer = {
+  readonly ok: boolean;
+  readonly status: string;
+  readonly output: string;
+  readonly errors: string;
+};
 
 export type RunOptions = {
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -31,7 +36,10 @@ export const run = (program: string, args: readonly string[], options: RunOption
     });
   });
 
-const statusOf = (error: Error & { readonly killed?: boolean; readonly signal?: string | null }, deadlineMs: number) => {
+const statusOf = (
+  error: Error & { readonly killed?: boolean; readonly signal?: string | null },
+  deadlineMs: number,
+) => {
   if (error.killed === true) return `no end within ${deadlineMs / 1_000} s`;
   if (typeof error.signal === 'string') return `signal ${error.signal}`;
   const code: unknown = 'code' in error ? error.code : undefined;

@@ -76,7 +76,19 @@ const download = async (apt: AptSession, request: UnpackRequest, selection: Sele
 };
 
 /** Folders without which every program still runs: about half of what is unpacked. */
-const leftOut = ['doc', 'doc-base', 'info', 'lintian', 'locale', 'man', 'bug', 'perl', 'perl5', 'zsh', 'bash-completion'];
+const leftOut = [
+  'doc',
+  'doc-base',
+  'info',
+  'lintian',
+  'locale',
+  'man',
+  'bug',
+  'perl',
+  'perl5',
+  'zsh',
+  'bash-completion',
+];
 
 /** Tools for table formats that nobody here uses, five megabytes each. */
 const toolsLeftOut = /^(aria_|myisam|innochecksum$|mariadb-embedded|resolve_stack_dump$|galera_new_cluster$)/;

@@ -84,6 +84,10 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
   let running: Running | { readonly pid: number; readonly startTicks: string } | undefined;
   let stoppedInOrder = false;
   let logMark = 0;
+  /** When it last answered, and when it was last started: how long a silence has lasted. */
+  let answeredAt = 0;
+  let startedAt = clock.monotonic();
+  let servedSinceStart = false;
   let sql: Sql | undefined;
   /** Name of the group that the server at the socket belongs to. */
   let groupName: string | undefined;
@@ -117,10 +121,12 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
       const connection = await connect();
       const rows = await connection.query("SHOW GLOBAL STATUS LIKE 'wsrep\\_%'", [], observeMs);
       const status = Object.fromEntries(rows.map((row) => [String(row['Variable_name']), String(row['Value'])]));
-      return { kind: 'status', status, answerMs: clock.monotonic() - began };
+      answeredAt = clock.monotonic();
+      return { kind: 'status', status, answerMs: answeredAt - began };
     } catch (error) {
       forget();
-      return failureAnswer(error);
+      const answer = failureAnswer(error);
+      return answer.kind === 'timeout' ? { ...answer, afterMs: clock.monotonic() - Math.max(answeredAt, startedAt) } : answer;
     }
   };
 
@@ -134,21 +140,29 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     const { status, answerMs } = answer;
     const foreign = foreignGroup(status);
     if (foreign !== undefined) return nameState({ kind: 'foreign', found: foreign }, service.name, undefined);
+    if (serves(named.state)) servedSinceStart = true;
     return {
-      ...named,
+      ...(named.state === 'isolated' && !servedSinceStart ? await stillJoining(named) : named),
       answerMs,
       members: Number(status['wsrep_cluster_size'] ?? 0),
       position: `${status['wsrep_cluster_state_uuid'] ?? ''}:${status['wsrep_last_committed'] ?? ''}`,
     };
   };
 
+  /** Before it has its data, a joining instance answers that it has no majority; the log knows better. */
+  const stillJoining = async (named: Pick<Observation, 'state' | 'reason'>) => {
+    const progress = findProgress(await freshLog());
+    return progress !== undefined && isJoining(progress) ? { state: 'joining' as const, reason: progress } : named;
+  };
+
+  const isJoining = (progress: string): boolean => /incremental|full copy/.test(progress);
+
   /** Nobody listens: what the process and the log say decides between starting, joining, stopped and gone. */
   const observeAbsent = async (): Promise<Observation> => {
     const text = await freshLog();
     if (running !== undefined && isAlive(running)) {
       const progress = findProgress(text);
-      const joining = /incremental|full copy/.test(progress ?? '');
-      return { state: joining ? 'joining' : 'starting', reason: progress ?? 'It has not answered yet.' };
+      return { state: progress !== undefined && isJoining(progress) ? 'joining' : 'starting', reason: progress ?? 'It has not answered yet.' };
     }
     if (stoppedInOrder || (running === undefined && !text.includes('[ERROR]'))) {
       return { state: 'stopped', reason: 'It ended in order.' };
@@ -179,6 +193,8 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     await checkBeforeStart(options);
     forget();
     logMark = await sizeOf(logPath);
+    startedAt = clock.monotonic();
+    servedSinceStart = false;
     stoppedInOrder = false;
     await setAsideDamagedState();
     if (mode.kind !== 're-form') await remove(`${instance.dataFolder}/gvwstate.dat`);
