@@ -31,6 +31,7 @@ export const formatBytes = (bytes: number): string => {
 
 const parseWith = (units: Readonly<Record<string, number>>, text: string): number | undefined => {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]+)$/.exec(text.trim());
-  const factor = match?.[2] === undefined ? undefined : units[match[2]];
+  const unit = match?.[2];
+  const factor = unit !== undefined && Object.hasOwn(units, unit) ? units[unit] : undefined;
   return factor === undefined ? undefined : Number(match?.[1]) * factor;
 };

@@ -7,6 +7,7 @@ export {
 } from './adapters/arbitrator.ts';
 export { type GaleraDriver, type GaleraDriverOptions, galeraDriver } from './adapters/driver.ts';
 export { isAlive, type Launch, runToEnd, signal, signalGroup, startProcess } from './adapters/process.ts';
+export { agreeOnMembers } from './agreement.ts';
 export { makeSeed, newPassword, plantSeed, type SeedAccount, type SeedTools } from './adapters/seed.ts';
 export { connectSql, type Sql, SqlDeadline, type SqlTarget } from './adapters/sql.ts';
 export { errorLogPath, formatConfiguration, type InstancePlaces, logFileBytes, optionFile, socketPath } from './configuration.ts';

@@ -1,12 +1,14 @@
 /** The lab as the place where drills are held: the port `Arena` of the proof package over a running lab. */
 import { cpus, release } from 'node:os';
-import { presets, safetySettings } from '@coequal/engines';
+import { agreeOnMembers, type GaleraDriver, type Observation, presets, safetySettings } from '@coequal/engines';
+import type { Clock } from '@coequal/kernel';
 import type { Arena } from '@coequal/proof';
 import { canonicalJson, sha256Hex } from '@coequal/trust';
 import type { Runtime } from './runtime.ts';
 
-export const labArena = (runtime: Runtime, versions: Readonly<Record<string, string>>): Arena => {
+export const labArena = (runtime: Runtime, versions: Readonly<Record<string, string>>, clock: Clock): Arena => {
   const { stage, definition } = runtime;
+  const looks = patientLooks(clock);
   const siteNames = stage.sites.filter((site) => site.drivers.length > 0).map((site) => site.name);
   return {
     describe: async () => ({
@@ -23,15 +25,17 @@ export const labArena = (runtime: Runtime, versions: Readonly<Record<string, str
       machine: `${cpus().length} cores, Linux ${release()}`,
     }),
     sites: () => siteNames,
-    observe: async () =>
-      Promise.all(
-        stage.sites.flatMap((site) =>
-          site.drivers.map(async (driver) => {
-            const { state, reason, members } = await driver.observe();
-            return { name: driver.instance, site: site.name, state, reason, ...(members === undefined ? {} : { members }) };
-          }),
-        ),
-      ),
+    observe: async () => {
+      const drivers = stage.sites.flatMap((site) => site.drivers.map((driver) => ({ site: site.name, driver })));
+      const observed = await Promise.all(drivers.map(({ driver }) => looks.look(driver)));
+      return agreeOnMembers(observed).map(({ state, reason, members }, index) => ({
+        name: drivers[index]?.driver.instance ?? '',
+        site: drivers[index]?.site ?? '',
+        state,
+        reason,
+        ...(members === undefined ? {} : { members }),
+      }));
+    },
     endpoints: runtime.endpoints,
     startClients: async (site, options) => {
       const client = runtime.startBankClients(site, options, false);
@@ -48,6 +52,36 @@ export const labArena = (runtime: Runtime, versions: Readonly<Record<string, str
       await runtime.forcePrimary(instance);
     },
   };
+};
+
+/** How long a look waits for one instance before it goes on with the others, ms. */
+const patienceMs = 150;
+
+/**
+ * Looks at instances without letting one that is silent hold up the view of the others: a question that has not been
+ * answered yet goes on, and until it is, the instance counts as what the waiting says it is.
+ */
+const patientLooks = (clock: Clock) => {
+  const asked = new Map<GaleraDriver, { readonly since: number; readonly answer: Promise<Observation> }>();
+  const look = async (driver: GaleraDriver): Promise<Observation> => {
+    const pending = asked.get(driver) ?? { since: clock.monotonic(), answer: driver.observe() };
+    asked.set(driver, pending);
+    pending.answer.finally(() => asked.delete(driver)).catch(() => undefined);
+    const waiting = new AbortController();
+    const late = clock.sleep(patienceMs, waiting.signal).then(
+      (): Observation => {
+        const waitedMs = Math.round(clock.monotonic() - pending.since);
+        return { state: 'silent', reason: `It has not answered for ${waitedMs} ms.` };
+      },
+      () => pending.answer,
+    );
+    try {
+      return await Promise.race([pending.answer, late]);
+    } finally {
+      waiting.abort();
+    }
+  };
+  return { look };
 };
 
 /** What decides how the service behaves: the estate without its places on disk, and the preset's settings. */

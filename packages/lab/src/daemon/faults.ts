@@ -47,7 +47,7 @@ export const inject = async (context: FaultContext, fault: Fault): Promise<Activ
     case 'full-disk':
       return fullDisk(site, fault);
     case 'clock':
-      return clock(site, fault);
+      return clock(context, site, fault);
   }
 };
 
@@ -154,13 +154,13 @@ const fullDisk = async (site: StageSite, fault: Fault): Promise<ActiveFault> => 
   return { fault, text: 'its disk is full', undo: () => volume.unfill(), down: false };
 };
 
-const clock = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
+const clock = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
   const { clock: fake } = site;
   if (fake === null) {
     throw fail('FAULT_IMPOSSIBLE', {
       fault: 'clock',
-      reason: 'libfaketime was not found',
-      advice: 'Install the package libfaketime and start the lab again.',
+      reason: stage.noClockReason,
+      advice: 'It needs full mode and the package libfaketime; start the lab again with both.',
     });
   }
   const seconds = fault.amount ?? defaults.clockSeconds;

@@ -257,7 +257,7 @@ const heldAlone = async (
   const ledgerFolder = `${definition.folder}/drill-${clock.now().toString(36)}`;
   await mkdir(ledgerFolder, { recursive: true, mode: 0o755 });
   const result = await runDrill(
-    drillTools({ arena: labArena(runtime, { ...programs.versions, node: process.versions.node }), clock, progress: say }),
+    drillTools({ arena: labArena(runtime, { ...programs.versions, node: process.versions.node }, clock), clock, progress: say }),
     call.name,
     {
       seed: call.seed,

@@ -3,7 +3,7 @@
  * that changes passes through here, one change at a time, so that a fault and its healing never interleave.
  */
 import { readFile } from 'node:fs/promises';
-import { forcePrimary, type GaleraDriver, rejoin, startService } from '@coequal/engines';
+import { agreeOnMembers, forcePrimary, type GaleraDriver, rejoin, startService } from '@coequal/engines';
 import { serves } from '@coequal/estate';
 import { type Clock, CoequalError, fail, type Log, reasonOf, until } from '@coequal/kernel';
 import type { ClientOptions, ClientReport, Endpoint, Fault } from '@coequal/proof';
@@ -182,11 +182,9 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const settle = async (driver: GaleraDriver): Promise<void> => {
     try {
       await until(clock, { what: `${driver.instance} at one with the others`, deadlineMs: 20_000, everyMs: 50 }, async () => {
-        const [own, ...others] = await Promise.all(
-          [driver, ...drivers().filter((other) => other !== driver)].map((each) => each.observe()),
-        );
-        const views = [own, ...others].flatMap((each) => (each !== undefined && serves(each.state) ? [each.members] : []));
-        return own !== undefined && serves(own.state) && new Set(views).size === 1;
+        const all = [driver, ...drivers().filter((other) => other !== driver)];
+        const [own] = agreeOnMembers(await Promise.all(all.map((each) => each.observe())));
+        return own?.state === 'serving' || own?.state === 'donating';
       });
     } catch (error) {
       log('warn', 'instance does not settle', { instance: driver.instance, reason: reasonOf(error) });
@@ -300,10 +298,15 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const revive = async (site: StageSite, driver: GaleraDriver): Promise<void> => {
     const recent = (restarts.get(driver.instance) ?? []).filter((at) => clock.monotonic() - at < 60_000);
     if (recent.length >= restartsPerMinute) return;
-    restarts.set(driver.instance, [...recent, clock.monotonic()]);
-    const { reason } = await driver.observe();
-    say(site.name, `${driver.instance} ended by itself (${reason}) and is started again`);
-    await inTurn(() => restart([site])).catch((error: unknown) => say(site.name, reasonOf(error)));
+    const again = inTurn(async () => {
+      // What is being broken is seen as down before its fault is on the list: only in turn the list is right.
+      if (faultsOf(site.name).length > 0 || driver.process() !== undefined) return;
+      restarts.set(driver.instance, [...recent, clock.monotonic()]);
+      const { reason } = await driver.observe();
+      say(site.name, `${driver.instance} ended by itself (${reason}) and is started again`);
+      await restart([site]);
+    });
+    await again.catch((error: unknown) => say(site.name, reasonOf(error)));
   };
 
   supervise().catch((error: unknown) => {

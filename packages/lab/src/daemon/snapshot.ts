@@ -1,7 +1,7 @@
 /** Puts together what the lab says of itself: looks at every instance twice a second, and keeps the last look. */
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
-import type { Observation } from '@coequal/engines';
+import { agreeOnMembers, type Observation } from '@coequal/engines';
 import type { ClientReport } from '@coequal/proof';
 import type { ClientsSnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
@@ -37,12 +37,13 @@ export const startViewer = (tools: ViewerTools): Viewer => {
   const listeners = new Set<(snapshot: LabSnapshot) => void>();
 
   const refresh = async (): Promise<void> => {
-    await Promise.all(
-      runtime.drivers().map(async (driver) => {
-        const observation = await driver.observe();
-        observed.set(driver.instance, { ...observation, memoryBytes: await memoryOf(driver.process()?.pid) });
-      }),
-    );
+    const drivers = runtime.drivers();
+    const seen = agreeOnMembers(await Promise.all(drivers.map((driver) => driver.observe())));
+    for (const [index, driver] of drivers.entries()) {
+      const observation = seen[index];
+      if (observation === undefined) continue;
+      observed.set(driver.instance, { ...observation, memoryBytes: await memoryOf(driver.process()?.pid) });
+    }
   };
 
   const instanceOf = (name: string): InstanceSnapshot => {

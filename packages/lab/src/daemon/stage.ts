@@ -22,7 +22,7 @@ import {
 import { type Placed, placedArbitrators, placedInstances, type Service } from '@coequal/estate';
 import { type Clock, type Log } from '@coequal/kernel';
 import { type Authority, issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
-import { type FakeClock, fakeClock } from '../clock/faketime.ts';
+import { type FakeClock, fakeClock, noClockReason } from '../clock/faketime.ts';
 import { type LabDefinition, markOf } from '../definition.ts';
 import { type LabHost, type LabHosts, openHosts } from '../hosts/cgroups.ts';
 import { asOrdinaryUser, serverUserId } from '../network/namespaces.ts';
@@ -54,6 +54,8 @@ export type Stage = {
   readonly administratorNext: Account;
   /** The account that people and the bank use. */
   readonly application: Account;
+  /** Why no clock can be set wrong, where none can. */
+  readonly noClockReason: string;
   /** True: data of an earlier start was found and kept. */
   readonly kept: boolean;
   readonly close: () => Promise<void>;
@@ -175,6 +177,7 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
     administrator,
     administratorNext: secrets.administratorNext,
     application: secrets.application,
+    noClockReason: noClockReason(programs),
     kept,
     close: async () => {
       for (const driver of drivers) driver.close();

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { systemClock, until } from '@coequal/kernel';
+import { codeOf, systemClock, until } from '@coequal/kernel';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LabHosts, openHosts, removeStaleHosts } from './cgroups.ts';
 
@@ -26,6 +26,15 @@ const endChildren = async (): Promise<void> => {
   for (const child of children.splice(0)) {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  }
+};
+/** As a sweep sees it: gone, or without an environment, which is before the kernel has let go of it. */
+const isDead = (pid: number): boolean => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8') === '';
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return true;
+    throw error;
   }
 };
 const groupsOf = (pid: number): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
@@ -105,6 +114,16 @@ describe.skipIf(!available)('hosts of a lab that died', () => {
     expect(await removeStaleHosts(lab)).toBeGreaterThanOrEqual(2);
     expect(await removeStaleHosts(lab)).toBe(0);
     expect(await removeStaleHosts(`${lab}-b`)).toBeGreaterThanOrEqual(1);
+  });
+
+  test('go also when their processes were killed this very moment', async () => {
+    const host = await (await open(lab)).host('north');
+    const pids = [busy(), busy(), busy()];
+    for (const pid of pids) host.add(pid);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until(systemClock, { what: 'their death', deadlineMs: PATIENCE_MS }, () => pids.every(isDead));
+    expect(await removeStaleHosts(lab)).toBeGreaterThan(0);
+    expect(await removeStaleHosts(lab)).toBe(0);
   });
 
   test('stay while they hold a process', async () => {

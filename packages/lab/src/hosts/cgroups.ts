@@ -6,17 +6,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import {
-  type Clock,
-  CoequalError,
-  codeOf,
-  fail,
-  type Log,
-  reasonOf,
-  silentLog,
-  systemClock,
-  until,
-} from '@coequal/kernel';
+import { type Clock, codeOf, fail, type Log, reasonOf, silentLog, systemClock } from '@coequal/kernel';
 import { type GroupMount, ownPath, parseGroupMounts, upwards } from './mounts.ts';
 
 export type HostSize = { readonly cpus?: number; readonly memoryBytes?: number };
@@ -61,6 +51,7 @@ type Bases = {
 
 const PERIOD_US = 100_000;
 const REMOVE_DEADLINE_MS = 5_000;
+const REMOVE_EVERY_MS = 10;
 /** Control groups nest a few levels deep (slice, session, container); deeper ones are none of ours. */
 const SEARCH_DEPTH = 8;
 
@@ -99,11 +90,15 @@ const groupPrefix = (labName: string): string => `coequal-${labName}.`;
 /** A dot between, which no lab's name holds: so `a` and `a-b` are never confused. */
 const groupName = (labName: string, site: string): string => `${groupPrefix(labName)}${site}`;
 
-/** Removes the groups of a lab that ended without doing so; those that still hold processes stay. Returns how many went. */
-export const removeStaleHosts = async (labName: string): Promise<number> => {
+/** Removes the groups of a lab that ended without doing so; those that still hold live processes stay. Returns how many went. */
+export const removeStaleHosts = async (
+  labName: string,
+  { clock = systemClock }: { readonly clock?: Clock } = {},
+): Promise<number> => {
   const mounts = parseGroupMounts(await readFile('/proc/self/mountinfo', 'utf8'));
   const stale = mounts.flatMap(({ folder }) => search(folder, groupPrefix(labName), SEARCH_DEPTH));
-  return stale.filter(removed).length;
+  const gone = await Promise.all(stale.map((folder) => removeUnlessUsed(folder, clock)));
+  return gone.filter((went) => went).length;
 };
 
 const search = (folder: string, prefix: string, depth: number): readonly string[] => {
@@ -121,32 +116,54 @@ const search = (folder: string, prefix: string, depth: number): readonly string[
   });
 };
 
-const removed = (folder: string): boolean => {
+/** Removes a group, waiting for dying processes but not for live ones. False: it stays. */
+const removeUnlessUsed = async (folder: string, clock: Clock): Promise<boolean> => {
+  const end = clock.monotonic() + REMOVE_DEADLINE_MS;
+  for (;;) {
+    const outcome = await tryRemove(folder);
+    if (outcome === 'gone') return true;
+    if (outcome === 'refused' || holdsLife(folder) || clock.monotonic() > end) return false;
+    await clock.sleep(REMOVE_EVERY_MS);
+  }
+};
+
+/** At the end of a lab: its processes have just been ended, and hold their group until the kernel has let go of them. */
+const remove = async (folder: string, clock: Clock, log: Log): Promise<void> => {
+  const end = clock.monotonic() + REMOVE_DEADLINE_MS;
+  let outcome = await tryRemove(folder);
+  while (outcome === 'busy' && clock.monotonic() < end) {
+    await clock.sleep(REMOVE_EVERY_MS);
+    outcome = await tryRemove(folder);
+  }
+  if (outcome !== 'gone') log('warn', 'a host is still in use', { folder, outcome });
+};
+
+const tryRemove = async (folder: string): Promise<'gone' | 'busy' | 'refused'> => {
   try {
-    rmdirSync(folder);
-    return true;
+    await rmdir(folder);
+    return 'gone';
   } catch (error) {
-    if (['EBUSY', 'ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) return false;
+    const code = codeOf(error) ?? '';
+    if (code === 'ENOENT') return 'gone';
+    if (code === 'EBUSY') return 'busy';
+    if (['EACCES', 'EPERM', 'EROFS'].includes(code)) return 'refused';
     throw error;
   }
 };
 
-/** A group whose processes have just been ended is busy until the kernel has let go of them. */
-const remove = async (folder: string, clock: Clock, log: Log): Promise<void> => {
+/** True when a process in the group is more than a dead one that nobody has asked after yet. */
+const holdsLife = (folder: string): boolean =>
+  readIfThere(`${folder}/cgroup.procs`)
+    .split('\n')
+    .filter((pid) => pid !== '')
+    .some((pid) => /\) [^ZX]/.test(readIfThere(`/proc/${pid}/stat`)));
+
+const readIfThere = (path: string): string => {
   try {
-    await until(clock, { what: `the end of the group ${folder}`, deadlineMs: REMOVE_DEADLINE_MS, everyMs: 10 }, () =>
-      rmdir(folder).then(
-        () => true,
-        (error: unknown) => {
-          if (codeOf(error) === 'EBUSY') return false;
-          if (codeOf(error) === 'ENOENT') return true;
-          throw error;
-        },
-      ),
-    );
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if (!(error instanceof CoequalError)) throw error;
-    log('warn', 'a host is still in use', { folder, reason: reasonOf(error) });
+    if (['ENOENT', 'ESRCH', 'ENODEV'].includes(codeOf(error) ?? '')) return '';
+    throw error;
   }
 };
 

@@ -77,7 +77,9 @@ export const buildFabric = async (options: FabricOptions): Promise<Fabric> => {
   const enter: Enter = (site, argv) => [runner.tool('nsenter'), `--net=${place(site)}`, '--', ...argv];
   const undo: Undo = [() => rm(folder, { recursive: true, force: true })];
   const close = async (): Promise<void> => {
-    while (undo.length > 0) await undo.pop()?.();
+    const failures: unknown[] = [];
+    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     await mkdir(folder, { recursive: true, mode: 0o755 });
@@ -109,7 +111,8 @@ const makePlaces = async (runner: Runner, places: readonly string[], undo: Undo)
   const made = places.map(async (place) => {
     await writeFile(place, '');
     await runner.run(['unshare', `--net=${place}`, '--', 'true']);
-    undo.push(() => runner.run(['umount', place]));
+    // Lazily: whoever still holds the namespace keeps it, and nobody finds it here any more.
+    undo.push(() => runner.run(['umount', '--lazy', place]));
   });
   await together(made);
 };

@@ -101,8 +101,11 @@ const carryOut = async (task: PeerTask): Promise<PeerAnswer> => {
       });
     case 'received':
       return outcome(task.deadlineMs, (done) => {
-        const look = setInterval(() => datagrams.has(task.text) && (clearInterval(look), done('answered')), 10);
-        look.unref();
+        const look = setInterval(() => {
+          if (!datagrams.has(task.text)) return;
+          clearInterval(look);
+          done('answered');
+        }, 10);
       });
   }
 };

@@ -33,7 +33,9 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
   const faults = faultReports(gathered);
   const sites = timeline.map((site) => siteReport(site, records));
   const recoveryMs = recoveryOf(records);
-  const checks = [...survivorChecks(sites), ...forkChecks(gathered)];
+  // Where a majority was lost, those who are left must refuse: an error there is the promise kept, not broken.
+  const majorityLost = gathered.records.some(({ step }) => step.kind === 'await-stopped');
+  const checks = [...(majorityLost ? [] : survivorChecks(sites)), ...forkChecks(gathered)];
   const verdict = verdictOf({ name, found, problems, checks, faults, sites, recoveryMs });
   return {
     name,
