@@ -32,7 +32,9 @@ const program = () => {
   );
 };
 
-const child = spawn(program(), [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+// Compiled code is kept between runs, which halves the time to the first line; where that cannot be written, Node goes on without.
+const env = { NODE_COMPILE_CACHE: `${root}node_modules/.cache/node`, ...process.env };
+const child = spawn(program(), [main, ...process.argv.slice(2)], { stdio: 'inherit', env });
 
 // A terminal sends its signals to the child as well; the child takes a repeated signal for the same wish.
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];

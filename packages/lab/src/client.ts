@@ -14,13 +14,13 @@ import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
 import { type LabDefinition, type LabOptions, markOf } from './definition.ts';
 import { estateOfSites, layOut } from './estate.ts';
-import { removeStaleHosts } from './hosts/cgroups.ts';
 import { plainAddress, siteAddress } from './network/addresses.ts';
 import { probeFullMode } from './network/namespaces.ts';
 import { parseRtt } from './network/rtt.ts';
 import { controlSocket, daemonLog, definitionPath, labFolder, labsFolder, type Places, placesOf } from './places.ts';
 import { freePorts } from './process/ports.ts';
-import { endMarked, findMarked } from './process/sweep.ts';
+import { findMarked } from './process/sweep.ts';
+import { clearAway, holdsKeptData, isThere, readDefinition, reserve, stopStarting } from './remains.ts';
 import type { LabSnapshot } from './snapshot.ts';
 
 export type LabProgress = (step: string, detail?: string) => void;
@@ -53,6 +53,15 @@ export type ListedLab = {
   readonly pid: number | null;
   readonly folder: string;
   readonly running: boolean;
+  /** Its data is kept for the next start, whether it runs or not. */
+  readonly kept: boolean;
+};
+
+export type EndedLab = {
+  /** How many of its processes were running. */
+  readonly ended: number;
+  /** Where its data is kept; null when nothing of it is left. */
+  readonly keptIn: string | null;
 };
 
 const clock = systemClock;
@@ -66,27 +75,80 @@ const places = (): Places => placesOf(process.env, userId());
 /** Asks before something is installed on this machine; undefined where nobody can be asked. */
 export type Interactive = (question: string) => Promise<boolean>;
 
-/** Starts a lab and waits until it serves. Not detached, it ends with this process. */
+/**
+ * Starts a lab and waits until it serves. Not detached, it ends with this process. Aborted, it ends what it has
+ * started and rejects INTERRUPTED.
+ */
 export const startLab = async (
   options: LabOptions & { readonly detach: boolean },
   progress: LabProgress,
   interactive?: Interactive,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<LabHandle> => {
   const folder = labFolder(places(), options.name);
-  await refuseSecond(options.name, folder);
-  await clearAway(options.name, folder, options.keep);
+  await makeFolder(labsFolder(places()));
+  const release = await reserve(options.name, folder);
   try {
-    const definition = await define(options, folder, progress, interactive);
+    await refuseSecond(options.name, folder);
+    await refuseForgetting(options, folder);
+    await clearAway(options.name, folder, clock, false);
+    return await startAlone(options, folder, progress, interactive, signal);
+  } finally {
+    await release();
+  }
+};
+
+const startAlone = async (
+  options: LabOptions & { readonly detach: boolean },
+  folder: string,
+  progress: LabProgress,
+  interactive: Interactive | undefined,
+  signal: AbortSignal,
+): Promise<LabHandle> => {
+  try {
+    const definition = await define(options, folder, progress, interactive, signal);
     await writeSecretFile(definitionPath(folder), JSON.stringify(definition));
+    interrupted(signal);
     const control = await launch(definition, folder);
-    await control.call('ready', null, (value) => report(value, progress));
     if (!options.detach) control.call('attach').catch(() => undefined);
+    await orInterrupted(
+      control.call('ready', null, (value) => report(value, progress)),
+      signal,
+    );
     return handleOf(options.name, folder, control);
   } catch (error) {
+    if (signal.aborted) {
+      await clearAway(options.name, folder, clock, false);
+      throw fail('INTERRUPTED', {}, { cause: error });
+    }
     const logs = await saveLogs(options.name, folder);
-    await clearAway(options.name, folder, options.keep);
+    await clearAway(options.name, folder, clock, false);
     throw logs === undefined ? error : pointingTo(error, folder, logs);
   }
+};
+
+const interrupted = (signal: AbortSignal): void => {
+  if (signal.aborted) throw fail('INTERRUPTED', {});
+};
+
+const orInterrupted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T> =>
+  new Promise((resolve, reject) => {
+    const leave = (): void => reject(fail('INTERRUPTED', {}));
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+
+/** Data that somebody asked to keep is not thrown away because a flag was forgotten. */
+const refuseForgetting = async ({ name, keep, loadPath, mode }: LabOptions, folder: string): Promise<void> => {
+  if (!(await holdsKeptData(folder))) return;
+  const refuse = (problem: string) => fail('COMMAND_USAGE', { problem, help: 'coequal lab down --help' });
+  const discard = `remove it first with \`coequal lab down --name ${name} --discard\``;
+  if (!keep) throw refuse(`The lab ${name} has kept data: start it with --keep to use it, or ${discard}.`);
+  if (loadPath !== undefined) throw refuse(`The lab ${name} has kept data, and --load is for a new one: ${discard}.`);
+  const earlier = (await readDefinition(folder))?.mode;
+  if (mode !== undefined && earlier !== undefined && mode !== earlier)
+    throw refuse(`The kept data of the lab ${name} is that of ${earlier} mode: leave --mode out, or ${discard}.`);
 };
 
 /** The logs of a start that failed outlive its folder, one set a lab name; undefined when there are none. */
@@ -129,34 +191,48 @@ export const openLab = async (name: string): Promise<LabHandle> => {
 /** Labs that run, and folders of labs that no longer do. */
 export const listLabs = async (): Promise<readonly ListedLab[]> => {
   const parent = labsFolder(places());
-  const names = await readdir(parent).catch((error: unknown) => {
+  const entries = await readdir(parent, { withFileTypes: true }).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return [];
-    throw error;
+    throw fail('FILE_UNREADABLE', { path: parent, reason: reasonOf(error) }, { cause: error });
   });
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(
     names.sort().map(async (name) => {
       const folder = `${parent}/${name}`;
       const running = await answers(name, folder);
       const pid = running ? Number(await readFile(`${folder}/daemon.pid`, 'utf8').catch(() => '')) || null : null;
-      return { name, pid, folder, running };
+      return { name, pid, folder, running, kept: await holdsKeptData(folder) };
     }),
   );
 };
 
-/** Ends a lab in order where it answers, and by force what is left of it. Its data stays when it was started with --keep. */
-export const endLab = async (name: string): Promise<{ readonly ended: number }> => {
+/** What a lab may take to end in order. */
+const endDeadlineMs = 60_000;
+
+/** Ends a lab in order where it answers, and by force what is left of it. Kept data stays unless it is discarded. */
+export const endLab = async (name: string, options: { readonly discard?: boolean } = {}): Promise<EndedLab> => {
   const folder = labFolder(places(), name);
+  await stopStarting(folder, clock);
   const definition = await readDefinition(folder);
-  if (definition === undefined && !(await isThere(folder))) throw fail('LAB_NOT_RUNNING', { name });
+  if (definition === undefined && !(await isThere(folder))) return { ended: 0, keptIn: null };
   const before = definition === undefined ? 0 : findMarked(markOf(definition)).length;
-  if (await answers(name, folder)) {
-    const control = await openControl(controlSocket(folder), name, daemonLog(folder));
-    // A daemon that ends before it could answer has ended all the same.
-    await Promise.race([control.call('down').catch(() => undefined), clock.sleep(60_000)]);
-    control.close();
-  }
-  await clearAway(name, folder, definition?.keep ?? false);
-  return { ended: before };
+  await endInOrder(name, folder);
+  await clearAway(name, folder, clock, options.discard === true);
+  return { ended: before, keptIn: (await isThere(folder)) ? folder : null };
+};
+
+const endInOrder = async (name: string, folder: string): Promise<void> => {
+  const control = await openControl(controlSocket(folder), name, daemonLog(folder)).catch(() => undefined);
+  if (control === undefined) return;
+  const done = new AbortController();
+  // A daemon that ends before it could answer has ended all the same, and one that does not is ended by force.
+  const down = control.call('down').then(
+    () => undefined,
+    () => undefined,
+  );
+  await Promise.race([down, clock.sleep(endDeadlineMs, done.signal).catch(() => undefined)]);
+  done.abort();
+  control.close();
 };
 
 const refuseSecond = async (name: string, folder: string): Promise<void> => {
@@ -176,41 +252,23 @@ const answers = async (name: string, folder: string): Promise<boolean> => {
   }
 };
 
-/** Ends what a lab of this name left running, and removes its folder but for data that is to be kept. */
-const clearAway = async (name: string, folder: string, keep: boolean): Promise<void> => {
-  const definition = await readDefinition(folder);
-  if (definition !== undefined) {
-    await endMarked(markOf(definition), { graceMs: definition.keep ? 10_000 : 0 });
-    await removeStaleHosts(name);
-    for (const path of definition.estate.services[0]?.encryption?.safePaths ?? []) await rm(path, { recursive: true, force: true });
-  }
-  if (!(await isThere(folder))) return;
-  if (!keep) {
-    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-    return;
-  }
-  for (const entry of await readdir(folder)) {
-    if (!kept.has(entry)) await rm(`${folder}/${entry}`, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-  }
-};
-
-/** What of a lab's folder outlives it with --keep. */
-const kept = new Set(['sites', 'secrets.json', 'keys', 'lab.json', 'lab.log']);
-
 const define = async (
   options: LabOptions,
   folder: string,
   progress: LabProgress,
   interactive: Interactive | undefined,
+  signal: AbortSignal,
 ): Promise<LabDefinition> => {
+  const earlier = (await holdsKeptData(folder)) ? await readDefinition(folder) : undefined;
   const described = await describeEstate(options);
   const siteNames = described.sites.map(({ name }) => name);
   const rtt = options.rtt ?? linksOf(described) ?? '5ms';
   const parsed = parseRtt(rtt, siteNames);
   if ('problem' in parsed) throw fail('COMMAND_USAGE', { problem: parsed.problem, help: 'coequal lab up --help' });
-  const loadPath = options.loadPath === undefined ? null : await checkDump(options.loadPath);
+  // A kept lab was loaded when it was new; that it was decides which schema the bank uses.
+  const loadPath = options.loadPath === undefined ? (earlier?.loadPath ?? null) : await checkDump(options.loadPath);
   const cacheFolder = places().cache;
-  await makeFolders(folder, cacheFolder);
+  for (const path of [folder, cacheFolder]) await makeFolder(path);
   await checkSpace(folder, siteNames.length);
   progress('programs');
   const programs = await findPrograms(labPrograms(described), {
@@ -218,9 +276,10 @@ const define = async (
     environment: cleanEnvironment(),
     clock,
     progress: (text) => progress('programs', text),
+    signal,
     ...(interactive === undefined ? {} : { interactive }),
   });
-  const { mode, reason } = await chooseMode(options, programs);
+  const { mode, reason } = await chooseMode(earlier === undefined ? options : { ...options, mode: earlier.mode }, programs);
   const token = randomBytes(8).toString('hex');
   const estate = await layOut(described, folder, {
     memoryFolder: `/dev/shm/coequal-${options.name}-${token}`,
@@ -282,18 +341,13 @@ const checkDump = async (path: string): Promise<string> => {
   }
 };
 
-const makeFolders = async (folder: string, cacheFolder: string): Promise<void> => {
-  for (const path of [folder, cacheFolder]) {
-    try {
-      await mkdir(path, { recursive: true, mode: 0o755 });
-      await access(path, constants.W_OK);
-    } catch (error) {
-      throw fail(
-        'FOLDER_UNWRITABLE',
-        { path, reason: reasonOf(error), advice: 'Set COEQUAL_HOME to a folder that you may write.' },
-        { cause: error },
-      );
-    }
+const makeFolder = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+    await access(path, constants.W_OK);
+  } catch (error) {
+    const advice = 'Set COEQUAL_HOME to a folder that you may write.';
+    throw fail('FOLDER_UNWRITABLE', { path, reason: reasonOf(error), advice }, { cause: error });
   }
 };
 
@@ -387,6 +441,7 @@ const cleanEnvironment = (): Readonly<Record<string, string>> => {
     'LANG',
     'CI',
     'TMPDIR',
+    'NODE_COMPILE_CACHE',
     // How apt reaches its sources, where that is not direct.
     'http_proxy',
     'https_proxy',
@@ -436,24 +491,4 @@ const textOf = (value: unknown): { readonly text: string } => ({
 const report = (value: unknown, progress: LabProgress): void => {
   const { step, detail } = value as { readonly step?: unknown; readonly detail?: unknown };
   if (typeof step === 'string') progress(step, typeof detail === 'string' ? detail : undefined);
-};
-
-const readDefinition = async (folder: string): Promise<LabDefinition | undefined> => {
-  try {
-    return JSON.parse(await readFile(definitionPath(folder), 'utf8')) as LabDefinition;
-  } catch (error) {
-    // Torn by a crash while it was written: there is nothing it could have started yet.
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-};
-
-const isThere = async (path: string): Promise<boolean> => {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 };

@@ -44,5 +44,7 @@ export const labFolder = (places: Places, name: string): string => {
 export const labsFolder = (places: Places): string => `${places.state}/labs`;
 export const controlSocket = (folder: string): string => `${folder}/control.sock`;
 export const definitionPath = (folder: string): string => `${folder}/lab.json`;
+/** There once a lab that keeps its data has served: from then on the data is worth keeping. */
+export const keptMark = (folder: string): string => `${folder}/kept`;
 export const daemonLog = (folder: string): string => `${folder}/lab.log`;
 export const forwardSocket = (folder: string, index: number): string => `${folder}/forward-${index}.sock`;

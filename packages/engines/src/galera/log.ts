@@ -88,6 +88,10 @@ export const findProgress = (log: string): string | undefined => {
   return undefined;
 };
 
+/** Whether a transfer of data to this instance has begun, by the log since its start. */
+export const hasBegunTransfer = (log: string): boolean =>
+  /wsrep_sst_\w+ --role 'joiner'|Prepared IST receiver|Receiving IST|Requesting state transfer/.test(log);
+
 const progress: readonly (readonly [RegExp, string])[] = [
   [/Synchronized with group, ready for connections|ready for connections/, 'It is ready for connections.'],
   [/IST received|Receiving IST|IST applying/, 'It receives the write sets it missed (incremental transfer).'],

@@ -18,10 +18,13 @@ export type ClientProcess = {
   readonly signal: (name: NodeJS.Signals) => void;
 };
 
+/** A process that is up and waits for its assignment. */
+export type WaitingClients = ClientProcess & {
+  readonly assign: (endpoints: readonly Endpoint[], options: ClientOptions) => void;
+};
+
 export type ClientStart = {
   readonly site: string;
-  readonly endpoints: readonly Endpoint[];
-  readonly options: ClientOptions;
   /** Puts the program into the site. */
   readonly enter: (argv: readonly string[]) => readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -33,7 +36,8 @@ export type ClientStart = {
 const program = fileURLToPath(import.meta.resolve('@coequal/proof/bank'));
 const finishDeadlineMs = 30_000;
 
-export const startClients = (start: ClientStart): ClientProcess => {
+/** Starts the process. It does nothing before it is assigned, so it may be started ahead of the databases. */
+export const startClients = (start: ClientStart): WaitingClients => {
   const [command, ...args] = start.enter([process.execPath, program]);
   if (command === undefined) throw new Error('Bug: nothing to run');
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...start.environment }, cwd: '/' });
@@ -61,10 +65,12 @@ export const startClients = (start: ClientStart): ClientProcess => {
     last = report;
     for (const listener of listeners) listener(report);
   });
-  const { site, endpoints, options } = start;
-  child.stdin.write(`${JSON.stringify({ site, endpoints, options })}\n`);
+  const { site } = start;
   return {
     site,
+    assign: (endpoints, options) => {
+      child.stdin.write(`${JSON.stringify({ site, endpoints, options })}\n`);
+    },
     report: () => last,
     alive: () => !ended,
     onReport: (listener) => listeners.push(listener),

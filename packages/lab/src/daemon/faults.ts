@@ -151,7 +151,12 @@ const fullDisk = async (site: StageSite, fault: Fault): Promise<ActiveFault> => 
     });
   }
   await volume.fill();
-  return { fault, text: 'its disk is full', undo: () => volume.unfill(), down: false };
+  const undo = async (): Promise<void> => {
+    await volume.unfill();
+    // A server that met the full disk looks again only once a minute, and by flow control everybody waits with it.
+    for (const driver of site.drivers) if (driver.process() !== undefined) await driver.fence();
+  };
+  return { fault, text: 'its disk is full', undo, down: false };
 };
 
 const clock = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {

@@ -9,11 +9,14 @@ import type { LabDefinition } from '../definition.ts';
 import { markOf } from '../definition.ts';
 import { type Handler, serveControl } from '../control.ts';
 import { insideSetup } from '../network/namespaces.ts';
-import { controlSocket, definitionPath } from '../places.ts';
+import { controlSocket, definitionPath, keptMark } from '../places.ts';
+import { endMarked } from '../process/sweep.ts';
 import { type Lab, openLab } from './open.ts';
 import { parseDrillCall, parseFault, parseName, parseSite } from './calls.ts';
 
 const clock = systemClock;
+/** How often an interrupted start is swept until it has given up. */
+const startSweepMs = 100;
 const log = jsonLog((line) => process.stdout.write(line), clock);
 
 const main = async (folder: string): Promise<void> => {
@@ -29,16 +32,22 @@ const main = async (folder: string): Promise<void> => {
     log('info', 'step', said);
   };
   const opening = openLab({ definition, clock, log, progress, environment: environmentOf(definition) });
+  let settled = false;
+  const opened = opening.then(async (lab) => {
+    settled = true;
+    if (definition.keep) await writeFile(keptMark(folder), '');
+    return lab;
+  });
   // Whoever asked hears of it through `ready`; here it only must not end the process unheard.
-  opening.catch((error: unknown) => log('error', 'not opened', describe(error)));
-  const lab = (): Promise<Lab> => opening;
+  opened.catch((error: unknown) => log('error', 'not opened', describe(error)));
+  const lab = (): Promise<Lab> => opened;
 
   const handlers: Readonly<Record<string, Handler>> = {
     ready: async (_, say) => {
       for (const step of steps) say(step);
       listeners.add(say);
       try {
-        await opening;
+        await opened;
         return { pid: process.pid };
       } finally {
         listeners.delete(say);
@@ -80,10 +89,16 @@ const main = async (folder: string): Promise<void> => {
 
   const reason = await ending.promise;
   log('info', 'ending', { reason });
-  await opening.then(
-    (opened) => opened.close(),
+  const closed = opened.then(
+    (open) => open.close(),
     () => undefined,
   );
+  // A start under way has nothing worth ending in order: without its processes it fails at once, and undoes itself.
+  while (!settled) {
+    await endMarked(markOf(definition), { graceMs: 0 });
+    await Promise.race([closed, clock.sleep(startSweepMs)]);
+  }
+  await closed;
   if (!definition.keep) await rm(`${folder}/sites`, { recursive: true, force: true });
   ended.resolve();
   // The answer to `down` must leave before the socket goes.

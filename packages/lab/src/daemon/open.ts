@@ -60,6 +60,7 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     const database = definition.loadPath === null ? stage.service.database : 'coequal_bank';
     const runtime = runLab({ stage, definition, database, environment: { ...tools.environment, ...programs.environment }, clock, log });
     undo.splice(0, 1, () => runtime.close());
+    if (definition.workload) for (const site of sitesWithClients(runtime)) runtime.readyClients(site);
     await startDatabases(tools, programs, runtime);
     await openAccounts(stage, runtime, database);
     await openForwards(definition, network.mode);
@@ -188,22 +189,25 @@ const startWorkload = async (runtime: Runtime): Promise<void> => {
   await bankAccess.create(endpoint, bank);
   const folder = `${definition.folder}/ledgers`;
   await mkdir(folder, { recursive: true, mode: 0o755 });
-  for (const site of runtime.stage.sites.filter(({ drivers }) => drivers.length > 0)) {
+  for (const site of sitesWithClients(runtime)) {
     runtime.startBankClients(
-      site.name,
+      site,
       {
         seed: definition.seed,
         connections: clientsPerSite,
         ratePerSecond: workloadRatePerSite,
         accounts: bank.accounts,
         skew: definition.skew,
-        ledgerPath: `${folder}/${site.name}.ndjson`,
+        ledgerPath: `${folder}/${site}.ndjson`,
         statementMs: statementDeadlineMs(runtime),
       },
       true,
     );
   }
 };
+
+const sitesWithClients = (runtime: Runtime): readonly string[] =>
+  runtime.stage.sites.filter(({ drivers }) => drivers.length > 0).map(({ name }) => name);
 
 /** Longer than the preset's stall, so that survivors wait instead of erring; not so long that a hang is for ever. */
 const statementDeadlineMs = (runtime: Runtime): number =>

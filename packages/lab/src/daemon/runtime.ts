@@ -9,7 +9,7 @@ import { type Clock, CoequalError, fail, type Log, reasonOf, until } from '@coeq
 import type { ClientOptions, ClientReport, Endpoint, Fault } from '@coequal/proof';
 import type { LabDefinition } from '../definition.ts';
 import type { LabEvent } from '../snapshot.ts';
-import { type ClientProcess, startClients } from './clients.ts';
+import { type ClientProcess, startClients, type WaitingClients } from './clients.ts';
 import { type ActiveFault, inject, siteNamed } from './faults.ts';
 import type { Stage, StageSite } from './stage.ts';
 
@@ -26,6 +26,8 @@ export type Runtime = {
   readonly onReport: (listener: (report: ClientReport) => void) => void;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
+  /** Starts the process of a site's clients ahead of time; `startBankClients` will find it waiting. */
+  readonly readyClients: (site: string) => void;
   /** `revive`: started again when they died with their site and the site is healed. */
   readonly startBankClients: (site: string, options: ClientOptions, revive: boolean) => ClientProcess;
   /** Ends all clients in order; `resume` starts them again as they were. */
@@ -62,6 +64,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const events: LabEvent[] = [];
   const faults = new Map<string, ActiveFault[]>();
   const clients = new Map<string, ClientProcess[]>();
+  const waiting = new Map<string, WaitingClients>();
   const past = new Map<string, ClientReport[]>();
   const listeners: ((report: ClientReport) => void)[] = [];
   const restarts = new Map<string, number[]>();
@@ -214,19 +217,28 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const starts = new Map<ClientProcess, () => ClientProcess>();
 
+  const spawnClients = (site: string): WaitingClients => {
+    const { host } = siteNamed(stage, site);
+    return startClients({
+      site,
+      enter: (argv) => stage.network.enter(site, [...argv]),
+      environment: tools.environment,
+      started: (pid) => host?.add(pid),
+      clock,
+      log,
+    });
+  };
+
+  const takeWaiting = (site: string): WaitingClients => {
+    const found = waiting.get(site);
+    waiting.delete(site);
+    return found !== undefined && found.alive() ? found : spawnClients(site);
+  };
+
   const startBankClients = (site: string, options: ClientOptions, revive: boolean): ClientProcess => {
-    const host = siteNamed(stage, site).host;
     const begin = (): ClientProcess => {
-      const client = startClients({
-        site,
-        endpoints: endpointsFrom(site),
-        options,
-        enter: (argv) => stage.network.enter(site, [...argv]),
-        environment: tools.environment,
-        started: (pid) => host?.add(pid),
-        clock,
-        log,
-      });
+      const client = takeWaiting(site);
+      client.assign(endpointsFrom(site), options);
       if (revive) starts.set(client, begin);
       client.onReport((report) => {
         for (const listener of listeners) listener(report);
@@ -352,6 +364,9 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     },
     drivers,
     driverNamed,
+    readyClients: (site) => {
+      waiting.set(site, spawnClients(site));
+    },
     startBankClients,
     pauseClients,
     fault: (fault) => inTurn(() => makeFault(fault)),
@@ -362,7 +377,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     endpoints: addressed,
     close: async () => {
       closing.abort();
-      await Promise.allSettled([...clients.values()].flat().map((client) => client.finish()));
+      await Promise.allSettled([...[...clients.values()].flat(), ...waiting.values()].map((client) => client.finish()));
       for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await active.undo();
       await Promise.allSettled([
         ...drivers().map((driver) => (definition.keep ? driver.stop(30_000) : driver.fence())),

@@ -19,7 +19,7 @@ import {
   plantSeed,
   type SeedTools,
 } from '@coequal/engines';
-import { type Placed, placedArbitrators, placedInstances, type Service } from '@coequal/estate';
+import { type Placed, placedArbitrators, placedInstances, type Service, type Site } from '@coequal/estate';
 import { type Clock, type Log } from '@coequal/kernel';
 import { type Authority, issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
 import { type FakeClock, fakeClock, noClockReason } from '../clock/faketime.ts';
@@ -94,74 +94,8 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
 
   tools.progress('volumes');
   const instances = placedInstances(estate, service);
-  const arbitrators = placedArbitrators(estate, service);
-  const sites: StageSite[] = [];
-  for (const site of estate.sites) {
-    const volume = await makeVolume({
-      folder: `${folder}/sites/${site.name}`,
-      image: `${folder}/sites/${site.name}.image`,
-      sizeBytes: volumeBytes,
-      keep: definition.keep,
-      programs,
-      log,
-    });
-    await makeFolderFor(`${folder}/sites/${site.name}`, owner);
-    const size = definition.hosts ? site.hosts[0] : undefined;
-    const host = hosts.available
-      ? await hosts.host(site.name, {
-          ...(size?.cpus === undefined ? {} : { cpus: size.cpus }),
-          ...(size?.memoryBytes === undefined ? {} : { memoryBytes: size.memoryBytes }),
-        })
-      : null;
-    const clock = fakeClock(programs, `${folder}/run/${site.name}.clock`);
-    const launch: Launch = {
-      wrap: (argv) => network.enter(site.name, asOrdinaryUser([...underClock(clock), ...argv])),
-      environment: { ...tools.environment, ...programs.environment, COEQUAL_LAB: markOf(definition) },
-      ...(host === null ? {} : { started: (pid: number) => host.add(pid) }),
-    };
-    const own = <T extends { readonly site: { readonly name: string } }>(placed: readonly T[]) =>
-      placed.filter((each) => each.site.name === site.name);
-    const drivers: GaleraDriver[] = [];
-    for (const instance of own(instances)) {
-      const places = await placesOfInstance(tools, service, authority, instance, owner);
-      drivers.push(
-        galeraDriver({
-          estate,
-          service,
-          instance,
-          members: instances,
-          arbitrators,
-          places,
-          transferAccount: secrets.administratorNext,
-          server: need(programs, 'mariadbd'),
-          launch,
-          account: () => administrator.current,
-          ...(owner === undefined ? {} : { owner }),
-          clock: tools.clock,
-          log,
-        }),
-      );
-    }
-    const votes: ArbitratorDriver[] = [];
-    for (const arbitrator of own(arbitrators)) {
-      const places = await placesOfInstance(tools, service, authority, arbitrator, owner);
-      votes.push(
-        arbitratorDriver({
-          service,
-          arbitrator,
-          members: instances,
-          arbitrators,
-          program: need(programs, 'garbd'),
-          runFolder: places.runFolder,
-          ...(places.certificates === undefined ? {} : { certificates: places.certificates }),
-          launch,
-          ...(owner === undefined ? {} : { owner }),
-          clock: tools.clock,
-        }),
-      );
-    }
-    sites.push({ name: site.name, drivers, arbitrators: votes, host, volume, clock });
-  }
+  const shared: Shared = { ...tools, service, authority, owner, hosts, administrator, secrets };
+  const sites = await Promise.all(estate.sites.map((site) => setSite(shared, site)));
   const drivers = sites.flatMap((site) => site.drivers);
   const kept = definition.keep && (await holdsData(drivers));
   if (kept) administrator.current = secrets.administratorNext;
@@ -189,6 +123,92 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
   };
 };
 
+type Shared = StageTools & {
+  readonly service: Service;
+  readonly authority: Authority;
+  readonly owner: number | undefined;
+  readonly hosts: LabHosts;
+  readonly administrator: { readonly current: Account };
+  readonly secrets: Secrets;
+};
+
+/** One site: its volume, its host, its clock and a driver for each of its instances and votes. */
+const setSite = async (shared: Shared, site: Site): Promise<StageSite> => {
+  const { definition, programs, network, owner, service } = shared;
+  const { estate, folder } = definition;
+  const volume = await makeVolume({
+    folder: `${folder}/sites/${site.name}`,
+    image: `${folder}/sites/${site.name}.image`,
+    sizeBytes: volumeBytes,
+    keep: definition.keep,
+    programs,
+    log: shared.log,
+  });
+  await makeFolderFor(`${folder}/sites/${site.name}`, owner);
+  const host = await hostOf(shared, site);
+  const clock = fakeClock(programs, `${folder}/run/${site.name}.clock`);
+  const launch: Launch = {
+    wrap: (argv) => network.enter(site.name, asOrdinaryUser([...underClock(clock), ...argv])),
+    environment: { ...shared.environment, ...programs.environment, COEQUAL_LAB: markOf(definition) },
+    ...(host === null ? {} : { started: (pid: number) => host.add(pid) }),
+  };
+  const members = placedInstances(estate, service);
+  const votes = placedArbitrators(estate, service);
+  const ours = <T extends { readonly site: { readonly name: string } }>(placed: readonly T[]) =>
+    placed.filter((each) => each.site.name === site.name);
+  const ownership = owner === undefined ? {} : { owner };
+  const drivers = ours(members).map(async (instance) =>
+    galeraDriver({
+      estate,
+      service,
+      instance,
+      members,
+      arbitrators: votes,
+      places: await placesOfMember(shared, instance),
+      transferAccount: shared.secrets.administratorNext,
+      server: need(programs, 'mariadbd'),
+      launch,
+      account: () => shared.administrator.current,
+      ...ownership,
+      clock: shared.clock,
+      log: shared.log,
+    }),
+  );
+  const arbitrators = ours(votes).map(async (arbitrator) => {
+    const { runFolder, certificates } = await placesOfMember(shared, arbitrator);
+    return arbitratorDriver({
+      service,
+      arbitrator,
+      members,
+      arbitrators: votes,
+      program: need(programs, 'garbd'),
+      runFolder,
+      ...(certificates === undefined ? {} : { certificates }),
+      launch,
+      ...ownership,
+      clock: shared.clock,
+    });
+  });
+  return {
+    name: site.name,
+    drivers: await Promise.all(drivers),
+    arbitrators: await Promise.all(arbitrators),
+    host,
+    volume,
+    clock,
+  };
+};
+
+/** The site's cgroup, with its quota when quotas are enforced; null where this machine gives none. */
+const hostOf = async ({ hosts, definition }: Shared, site: Site): Promise<LabHost | null> => {
+  if (!hosts.available) return null;
+  const size = definition.hosts ? site.hosts[0] : undefined;
+  return hosts.host(site.name, {
+    ...(size?.cpus === undefined ? {} : { cpus: size.cpus }),
+    ...(size?.memoryBytes === undefined ? {} : { memoryBytes: size.memoryBytes }),
+  });
+};
+
 /**
  * Only the server itself is preloaded: the library makes its files as the user it first runs as, and the programs
  * before it (which enter the site and drop rights) run as another.
@@ -209,14 +229,12 @@ const makeFolderFor = async (path: string, owner: number | undefined): Promise<v
   if (owner !== undefined) await chown(path, owner, owner);
 };
 
-const placesOfInstance = async (
-  tools: StageTools,
-  service: Service,
-  authority: Authority,
+const placesOfMember = async (
+  shared: Shared,
   member: Placed<{ readonly name: string }>,
-  owner: number | undefined,
 ): Promise<InstancePlaces> => {
-  const { programs, definition, clock } = tools;
+  const { service, authority, owner } = shared;
+  const { programs, definition, clock } = shared;
   const runFolder = `${definition.folder}/run/${member.name}`;
   await makeFolderFor(runFolder, owner);
   const base = {

@@ -15,7 +15,7 @@ import {
   optionFile,
   socketPath,
 } from '../configuration.ts';
-import { findFailure, findProgress } from '../log.ts';
+import { findFailure, findProgress, hasBegunTransfer } from '../log.ts';
 import {
   combinePosition,
   formatSavedState,
@@ -150,19 +150,17 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
   };
 
   /** Before it has its data, a joining instance answers that it has no majority; the log knows better. */
-  const stillJoining = async (named: Pick<Observation, 'state' | 'reason'>) => {
-    const progress = findProgress(await freshLog());
-    return progress !== undefined && isJoining(progress) ? { state: 'joining' as const, reason: progress } : named;
-  };
-
-  const isJoining = (progress: string): boolean => /incremental|full copy/.test(progress);
+  const stillJoining = async (named: Pick<Observation, 'state' | 'reason'>) =>
+    hasBegunTransfer(await freshLog())
+      ? { state: 'joining' as const, reason: 'It receives what it missed (incremental or full copy).' }
+      : named;
 
   /** Nobody listens: what the process and the log say decides between starting, joining, stopped and gone. */
   const observeAbsent = async (): Promise<Observation> => {
     const text = await freshLog();
     if (running !== undefined && isAlive(running)) {
       const progress = findProgress(text);
-      return { state: progress !== undefined && isJoining(progress) ? 'joining' : 'starting', reason: progress ?? 'It has not answered yet.' };
+      return { state: hasBegunTransfer(text) ? 'joining' : 'starting', reason: progress ?? 'It has not answered yet.' };
     }
     if (stoppedInOrder || (running === undefined && !text.includes('[ERROR]'))) {
       return { state: 'stopped', reason: 'It ended in order.' };
