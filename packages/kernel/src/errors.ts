@@ -133,8 +133,10 @@ const registry = {
   ENCRYPTION_UNSAFE_CACHE: {
     kind: 'user',
     retry: false,
-    message: "{instance} encrypts its data, but the Galera cache ({path}) is written in the clear outside the estate's safe places.",
-    advice: 'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
+    message:
+      "{instance} encrypts its data, but the Galera cache ({path}) is written in the clear outside the estate's safe places.",
+    advice:
+      'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
   // Lab
   LAB_NOT_RUNNING: {
@@ -221,7 +223,8 @@ const registry = {
 
 export type ErrorCode = keyof typeof registry;
 /** Whether a text from outside is one of our codes. */
-export const isErrorCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(registry, value);
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === 'string' && Object.hasOwn(registry, value);
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>;
 

@@ -1,6 +1,15 @@
 export { assert, unreachable } from './assert.ts';
 export { until, type Wait, within } from './deadline.ts';
-export { CoequalError, codeOf, type ErrorCode, type ErrorDetails, type ErrorKind, fail, isErrorCode, reasonOf } from './errors.ts';
+export {
+  CoequalError,
+  codeOf,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorKind,
+  fail,
+  isErrorCode,
+  reasonOf,
+} from './errors.ts';
 export { type Clock, jsonLog, type Log, type LogLevel, type Random, seededRandom, silentLog } from './ports.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';

@@ -2,13 +2,14 @@
  * Labs from outside: starting, finding, talking to and ending them. This is what the command line uses. Whatever
  * fails on the way up is undone before the error is told.
  */
-import { randomBytes } from 'node:crypto';
+
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { access, constants, cp, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findPrograms, labPrograms } from '@coequal/engines';
 import { type Estate, estateOrThrow, type PresetName } from '@coequal/estate';
-import { codeOf, CoequalError, fail, formatBytes, reasonOf, systemClock, systemRandom, until } from '@coequal/kernel';
+import { CoequalError, codeOf, fail, formatBytes, reasonOf, systemClock, systemRandom, until } from '@coequal/kernel';
 import type { DrillReport, Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
@@ -158,7 +159,8 @@ const saveLogs = async (name: string, folder: string): Promise<string | undefine
   await rm(saved, { recursive: true, force: true });
   const isLog = async (path: string): Promise<boolean> => (await stat(path)).isDirectory() || path.endsWith('.log');
   for (const entry of ['lab.log', 'run']) {
-    if (await isThere(`${folder}/${entry}`)) await cp(`${folder}/${entry}`, `${saved}/${entry}`, { recursive: true, filter: isLog });
+    if (await isThere(`${folder}/${entry}`))
+      await cp(`${folder}/${entry}`, `${saved}/${entry}`, { recursive: true, filter: isLog });
   }
   return saved;
 };
@@ -166,7 +168,8 @@ const saveLogs = async (name: string, folder: string): Promise<string | undefine
 /** The same error, with the saved logs in place of those that are gone. */
 const pointingTo = (error: unknown, folder: string, saved: string): unknown => {
   if (!(error instanceof CoequalError)) return error;
-  const moved = (value: string | number | boolean) => (typeof value === 'string' ? value.replaceAll(folder, saved) : value);
+  const moved = (value: string | number | boolean) =>
+    typeof value === 'string' ? value.replaceAll(folder, saved) : value;
   const details = Object.fromEntries(Object.entries(error.details).map(([key, value]) => [key, moved(value)]));
   return fail(error.code, details, { cause: error });
 };
@@ -279,7 +282,10 @@ const define = async (
     signal,
     ...(interactive === undefined ? {} : { interactive }),
   });
-  const { mode, reason } = await chooseMode(earlier === undefined ? options : { ...options, mode: earlier.mode }, programs);
+  const { mode, reason } = await chooseMode(
+    earlier === undefined ? options : { ...options, mode: earlier.mode },
+    programs,
+  );
   const token = randomBytes(8).toString('hex');
   const estate = await layOut(described, folder, {
     memoryFolder: `/dev/shm/coequal-${options.name}-${token}`,

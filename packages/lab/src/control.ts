@@ -148,12 +148,17 @@ const deliver = (waiting: Map<number, Waiting>, message: Readonly<Record<string,
 
 const parseError = (value: unknown): Error => {
   const { code, details, message } =
-    typeof value === 'object' && value !== null ? (value as { code?: unknown; details?: unknown; message?: unknown }) : {};
+    typeof value === 'object' && value !== null
+      ? (value as { code?: unknown; details?: unknown; message?: unknown })
+      : {};
   if (isErrorCode(code)) return fail(code satisfies ErrorCode, parseDetails(details));
   return new Error(reasonOf(message ?? 'the lab answered with an unknown error'));
 };
 
 const parseDetails = (value: unknown): ErrorDetails =>
   Object.fromEntries(
-    Object.entries(typeof value === 'object' && value !== null ? value : {}).map(([key, detail]) => [key, String(detail)]),
+    Object.entries(typeof value === 'object' && value !== null ? value : {}).map(([key, detail]) => [
+      key,
+      String(detail),
+    ]),
   );

@@ -2,12 +2,15 @@
  * Carries connections between this machine's loopback ports and the lab's own network, in two halves joined by a
  * Unix socket: one half listens in the machine's network, the other connects inside the lab's.
  */
-import { createServer, type NetConnectOpts, connect, type Server, type Socket } from 'node:net';
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 
 import { codeOf, fail } from '@coequal/kernel';
 
 /** Listens at `at` and carries every connection to `to`. */
-export const forward = (at: { readonly path: string } | { readonly host: string; readonly port: number }, to: NetConnectOpts): Promise<Server> => {
+export const forward = (
+  at: { readonly path: string } | { readonly host: string; readonly port: number },
+  to: NetConnectOpts,
+): Promise<Server> => {
   const server = createServer({ noDelay: true }, (incoming) => {
     const outgoing = connect(to);
     outgoing.setNoDelay?.(true);

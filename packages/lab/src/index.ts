@@ -10,6 +10,6 @@ export {
   startLab,
 } from './client.ts';
 export { faultKinds } from './daemon/calls.ts';
-export { type LabDrillOptions, runLabDrill } from './drill.ts';
 export type { LabOptions } from './definition.ts';
+export { type LabDrillOptions, runLabDrill } from './drill.ts';
 export type * from './snapshot.ts';

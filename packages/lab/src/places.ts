@@ -12,7 +12,11 @@ export type Places = { readonly state: string; readonly cache: string };
 export const placesOf = (environment: NodeJS.ProcessEnv, userId: number): Places => {
   const home = environment['COEQUAL_HOME'];
   if (home !== undefined && home !== '') {
-    if (!home.startsWith('/')) throw fail('COMMAND_USAGE', { problem: `COEQUAL_HOME must be an absolute path, not ${home}.`, help: 'coequal --help' });
+    if (!home.startsWith('/'))
+      throw fail('COMMAND_USAGE', {
+        problem: `COEQUAL_HOME must be an absolute path, not ${home}.`,
+        help: 'coequal --help',
+      });
     return { state: `${home}/state`, cache: cacheFolderOf(environment, userId) };
   }
   const cache = cacheFolderOf({ HOME: homedir(), ...environment }, userId);

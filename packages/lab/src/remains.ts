@@ -61,7 +61,9 @@ const backingFiles = async (): Promise<readonly string[]> => {
   const files = await Promise.all(
     // A device without a file has no such entry, and one that goes away loses it while it is read.
     loops.map((name) =>
-      readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(nothingWhen('ENOENT', 'ENXIO', 'ENODEV', 'EACCES')),
+      readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(
+        nothingWhen('ENOENT', 'ENXIO', 'ENODEV', 'EACCES'),
+      ),
     ),
   );
   return files.flatMap((path) => path?.trim() ?? []);

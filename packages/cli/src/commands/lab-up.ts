@@ -8,7 +8,7 @@ import { connectText } from '../view/connect.ts';
 import { runLiveView } from '../view/live.ts';
 import { plainView } from '../view/plain.ts';
 import type { LabPort, World } from '../world.ts';
-import { statusObject } from './lab.ts';
+import { statusObject } from './lab-status.ts';
 
 export type UpFlags = {
   readonly name: string;

@@ -11,6 +11,7 @@ import { connectText } from '../view/connect.ts';
 import { stateWords } from '../view/frame.ts';
 import type { LabPort, World } from '../world.ts';
 import { type FaultFlags, faultKinds, faultOf } from './faults.ts';
+import { statusObject } from './lab-status.ts';
 import { labUp, type UpFlags } from './lab-up.ts';
 
 type Flags = { readonly name?: string; readonly json?: true };
@@ -224,38 +225,6 @@ const tellLabs = (world: World, labs: readonly ListedLab[], json: boolean): void
       ).join('\n')}\n`,
     );
 };
-
-/** The shape that docs and scripts rely on; fields are added, not renamed. */
-export const statusObject = (snapshot: LabSnapshot) => ({
-  name: snapshot.name,
-  mode: snapshot.mode,
-  preset: snapshot.preset,
-  limits: snapshot.limits,
-  upMs: snapshot.upMs,
-  sites: snapshot.sites.map(({ name, state, rttMs, rttTo, faults, instances }) => ({
-    name,
-    state,
-    rttMs,
-    rttTo,
-    faults,
-    instances: instances.map(({ name, engine, state, reason, host, port, members, memoryBytes }) => ({
-      name,
-      engine,
-      state,
-      reason,
-      host,
-      port,
-      members,
-      memoryBytes,
-    })),
-    gateways: [],
-  })),
-  user: snapshot.user,
-  password: snapshot.password,
-  database: snapshot.database,
-  authorityPath: snapshot.authorityPath,
-  bank: snapshot.bank,
-});
 
 const statusLines = (snapshot: LabSnapshot): readonly string[] => [
   `Lab ${snapshot.name}: ${snapshot.mode} mode, preset ${snapshot.preset}, ${counted(snapshot.sites.length, 'site')}`,

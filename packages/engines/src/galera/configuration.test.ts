@@ -27,7 +27,12 @@ describe('formatConfiguration', () => {
 
   it('encrypts tables, redo log, binary log and temporary files where the service says so', () => {
     const text = formatConfiguration(sampleConfiguration({ encrypted: true, cacheFolder: '/dev/shm/bank' }));
-    for (const line of ['innodb_encrypt_tables=FORCE', 'innodb_encrypt_log=ON', 'encrypt_binlog=ON', 'encrypt_tmp_files=ON']) {
+    for (const line of [
+      'innodb_encrypt_tables=FORCE',
+      'innodb_encrypt_log=ON',
+      'encrypt_binlog=ON',
+      'encrypt_tmp_files=ON',
+    ]) {
       expect(text).toContain(line);
     }
   });

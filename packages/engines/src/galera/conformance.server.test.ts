@@ -30,12 +30,16 @@ const count = async (index: number): Promise<number> => {
   return Number(row?.['c']);
 };
 const untilState = (index: number, state: string) =>
-  until(systemClock, { what: `${driver(index).instance} ${state}`, deadlineMs: 60_000 }, async () =>
-    (await driver(index).observe()).state === state,
+  until(
+    systemClock,
+    { what: `${driver(index).instance} ${state}`, deadlineMs: 60_000 },
+    async () => (await driver(index).observe()).state === state,
   );
 const untilMembers = (index: number, members: number) =>
-  until(systemClock, { what: `${members} members`, deadlineMs: 60_000 }, async () =>
-    (await driver(index).observe()).members === members,
+  until(
+    systemClock,
+    { what: `${members} members`, deadlineMs: 60_000 },
+    async () => (await driver(index).observe()).members === members,
   );
 const logFrom = (index: number, mark: number): string =>
   readFileSync(errorLogPath(ground.runFolder(index)), 'utf8').slice(mark);
@@ -115,26 +119,36 @@ describe('a Galera service of three instances', () => {
     await untilState(2, 'serving');
   });
 
-  it.each(['rsync', 'mariabackup'] as const)('gives a full copy by %s to an instance that lost its data', async (method) => {
-    await driver(2).stop(60_000);
-    await driver(2).reprovision();
-    const joining = ground.driverLike(2, (options) => ({ ...options, service: { ...options.service, stateTransfer: method } }));
-    await joining.prepare();
-    const mark = logSize(2);
-    await rejoin(joining, 180_000);
-    expect(await count(2)).toBe(written);
-    expect(logFrom(2, mark)).toContain(`wsrep_sst_${method} --role 'joiner'`);
-    await joining.stop(60_000);
-    joining.close();
-    await driver(2).prepare();
-    await rejoin(driver(2), 120_000);
-  });
+  it.each(['rsync', 'mariabackup'] as const)(
+    'gives a full copy by %s to an instance that lost its data',
+    async (method) => {
+      await driver(2).stop(60_000);
+      await driver(2).reprovision();
+      const joining = ground.driverLike(2, (options) => ({
+        ...options,
+        service: { ...options.service, stateTransfer: method },
+      }));
+      await joining.prepare();
+      const mark = logSize(2);
+      await rejoin(joining, 180_000);
+      expect(await count(2)).toBe(written);
+      expect(logFrom(2, mark)).toContain(`wsrep_sst_${method} --role 'joiner'`);
+      await joining.stop(60_000);
+      joining.close();
+      await driver(2).prepare();
+      await rejoin(driver(2), 120_000);
+    },
+  );
 
   it.each([
     ['missing', (path: string) => rm(path)],
     ['empty', (path: string) => writeFile(path, '')],
     ['garbage', (path: string) => writeFile(path, 'uuid: not one\nseqno: many\n')],
-    ['of another group', (path: string) => writeFile(path, 'version: 2.1\nuuid: 0d0c5bd2-7e26-4a91-9c27-2f4b5b6a1111\nseqno: -1\nsafe_to_bootstrap: 1\n')],
+    [
+      'of another group',
+      (path: string) =>
+        writeFile(path, 'version: 2.1\nuuid: 0d0c5bd2-7e26-4a91-9c27-2f4b5b6a1111\nseqno: -1\nsafe_to_bootstrap: 1\n'),
+    ],
   ])('comes back when its state file is %s, because its tables know the position', async (_, damage) => {
     await driver(2).stop(60_000);
     const { sequence } = await driver(2).storedPosition();
@@ -170,7 +184,9 @@ describe('a Galera service of three instances', () => {
     await write(2);
     await driver(1).fence();
     await untilState(2, 'isolated');
-    expect(await codeOf(driver(2).administer('INSERT INTO bank.t (v) VALUES (0)'))).toMatch(/1047|WSREP|not yet prepared/);
+    expect(await codeOf(driver(2).administer('INSERT INTO bank.t (v) VALUES (0)'))).toMatch(
+      /1047|WSREP|not yet prepared/,
+    );
     const refused = startService(ground.drivers, { ...ground.how, unreachable: ['db-0', 'db-1'] });
     expect(await codeOf(refused)).toBe('RECOVERY_REFUSED');
     expect((await driver(2).observe()).state).toBe('isolated');
@@ -206,7 +222,10 @@ describe('a Galera service of three instances', () => {
   });
 
   it('calls wrong credentials and an instance of another group foreign, and touches neither', async () => {
-    const stranger = ground.driverLike(0, (options) => ({ ...options, account: () => ({ user: 'coequal_admin', password: 'wrong' }) }));
+    const stranger = ground.driverLike(0, (options) => ({
+      ...options,
+      account: () => ({ user: 'coequal_admin', password: 'wrong' }),
+    }));
     expect(await stranger.observe()).toMatchObject({ state: 'foreign' });
     expect(await codeOf(stranger.untilServing(5_000))).toBe('ENGINE_CREDENTIALS');
     stranger.close();
@@ -233,7 +252,10 @@ describe('a Galera service of three instances', () => {
 
   it('refuses a data folder that is not its own', async () => {
     const foreign = `${ground.folder}/foreign`;
-    const intruder = ground.driverLike(0, (options) => ({ ...options, instance: { ...options.instance, dataFolder: foreign } }));
+    const intruder = ground.driverLike(0, (options) => ({
+      ...options,
+      instance: { ...options.instance, dataFolder: foreign },
+    }));
     await intruder.prepare();
     await writeFile(`${foreign}/letters.txt`, 'private');
     expect(await codeOf(intruder.prepare())).toBe('DATA_FOLDER_FOREIGN');

@@ -45,7 +45,10 @@ export const startService = async (drivers: readonly GaleraDriver[], how: Coordi
   const inspected = await Promise.all(drivers.map((driver) => inspect(driver, how.log)));
   const plan = planRecovery(inspected);
   const positions = Object.fromEntries(
-    inspected.map(({ instance, position }) => [instance, position === undefined ? 'unknown' : formatPosition(position)]),
+    inspected.map(({ instance, position }) => [
+      instance,
+      position === undefined ? 'unknown' : formatPosition(position),
+    ]),
   );
   how.log('info', 'recovery planned', { service: how.service, plan: plan.kind, positions });
   const byName = (name: string) => named(drivers, name);
@@ -140,9 +143,7 @@ const carryOut = async (
   how: Coordination,
 ): Promise<void> => {
   await startFirst(byName(plan.from), how.serveDeadlineMs, plan.position);
-  await Promise.all(
-    plan.others.map(({ instance, position }) => join(byName(instance), how.serveDeadlineMs, position)),
-  );
+  await Promise.all(plan.others.map(({ instance, position }) => join(byName(instance), how.serveDeadlineMs, position)));
 };
 
 /** True when all serve; false when a member ended or the time passed, so that the certain way must be taken. */

@@ -70,9 +70,7 @@ export const openGround = async (
   const sample = sampleEstate(placed, { tls: true, ...service, ...encryption });
   const launch: Launch = {
     wrap: (argv) =>
-      owner === undefined
-        ? argv
-        : ['setpriv', `--reuid=${owner}`, `--regid=${owner}`, '--clear-groups', ...argv],
+      owner === undefined ? argv : ['setpriv', `--reuid=${owner}`, `--regid=${owner}`, '--clear-groups', ...argv],
     environment: { ...programs.environment, LANG: 'C.UTF-8' },
   };
   const account = { user: 'coequal_admin', password: newPassword() };
@@ -100,7 +98,13 @@ export const openGround = async (
       mkdirSync(runFolder, { recursive: true });
       const { certificate, key } = await issueCertificate(
         authority,
-        { commonName: instance.name, dnsNames: [instance.name], addresses: [instance.at.address], days: 1, usage: 'both' },
+        {
+          commonName: instance.name,
+          dnsNames: [instance.name],
+          addresses: [instance.at.address],
+          days: 1,
+          usage: 'both',
+        },
         systemClock,
       );
       const certificates = {
@@ -155,7 +159,11 @@ export const openGround = async (
       logFileBytes: logFileBytes(sample.estate),
       ...(sample.service.encryption === undefined ? {} : { encryptionKeyFile: sample.service.encryption.keyFile }),
     });
-    await plantSeed(`${folder}/seed`, placed.map(({ dataFolder }) => dataFolder), owner);
+    await plantSeed(
+      `${folder}/seed`,
+      placed.map(({ dataFolder }) => dataFolder),
+      owner,
+    );
     for (const driver of drivers) await driver.prepare();
   } catch (error) {
     await close();

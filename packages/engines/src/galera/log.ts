@@ -8,14 +8,18 @@ type Known = { readonly pattern: RegExp; readonly reason: (match: RegExpExecArra
 /** Most specific first. Patterns are of MariaDB 10.6–11.4 with Galera 26.4. */
 const knownFailures: readonly Known[] = [
   {
-    pattern: /Can't start server: Bind on TCP\/IP port.*Address already in use|Do you already have another .* server running on port: (\d+)/,
+    pattern:
+      /Can't start server: Bind on TCP\/IP port.*Address already in use|Do you already have another .* server running on port: (\d+)/,
     reason: () => 'its client port is already in use',
-    advice: 'End the program that holds the port (`ss -ltnp` names it), or give the instance another one in the estate.',
+    advice:
+      'End the program that holds the port (`ss -ltnp` names it), or give the instance another one in the estate.',
   },
   {
-    pattern: /(?:bind|listen)[^\n]*?((?:tcp|ssl):\/\/\S+?)['.]?[^\n]*Address already in use|Address already in use[^\n]*asio/i,
+    pattern:
+      /(?:bind|listen)[^\n]*?((?:tcp|ssl):\/\/\S+?)['.]?[^\n]*Address already in use|Address already in use[^\n]*asio/i,
     reason: () => 'its group port is already in use',
-    advice: 'End the program that holds the port (`ss -ltnp` names it), or give the instance another one in the estate.',
+    advice:
+      'End the program that holds the port (`ss -ltnp` names it), or give the instance another one in the estate.',
   },
   {
     pattern: /It may not be safe to bootstrap the cluster from this node/,
@@ -43,7 +47,8 @@ const knownFailures: readonly Known[] = [
     advice: 'Check its data folder; an instance of another cluster must be re-provisioned before it can join.',
   },
   {
-    pattern: /Can't create\/write to file '([^']+)'[^\n]*(?:Permission denied|Errcode: 13)|\[ERROR\][^\n]*Permission denied/,
+    pattern:
+      /Can't create\/write to file '([^']+)'[^\n]*(?:Permission denied|Errcode: 13)|\[ERROR\][^\n]*Permission denied/,
     reason: () => 'it may not write its files',
     advice: 'Give the data and run folders to the user that the instance runs as.',
   },
@@ -55,7 +60,7 @@ const knownFailures: readonly Known[] = [
   {
     pattern: /SST (?:failed|script aborted)|State transfer.*failed|wsrep_sst_\w+ .*failed|Failed to read 'ready/i,
     reason: () => 'the full transfer of data failed',
-    advice: 'See its log and the donor\'s; rsync, stunnel and `ss` must be there on both hosts.',
+    advice: "See its log and the donor's; rsync, stunnel and `ss` must be there on both hosts.",
   },
   {
     pattern: /unknown variable '([^']{1,80})'|unknown option '([^']{1,80})'/,
@@ -95,7 +100,10 @@ export const hasBegunTransfer = (log: string): boolean =>
 const progress: readonly (readonly [RegExp, string])[] = [
   [/Synchronized with group, ready for connections|ready for connections/, 'It is ready for connections.'],
   [/IST received|Receiving IST|IST applying/, 'It receives the write sets it missed (incremental transfer).'],
-  [/WSREP_SST: .*Joiner|SST .*start|wsrep_sst_\w+ --role 'joiner'|Requesting state transfer/, 'It asks the others for what it missed (incremental or full copy).'],
+  [
+    /WSREP_SST: .*Joiner|SST .*start|wsrep_sst_\w+ --role 'joiner'|Requesting state transfer/,
+    'It asks the others for what it missed (incremental or full copy).',
+  ],
   [/InnoDB: Starting crash recovery|Starting final batch to recover/, 'InnoDB repairs itself after a crash.'],
   [/Shutdown complete/, 'It ended in order.'],
 ];

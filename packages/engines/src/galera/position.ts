@@ -34,7 +34,9 @@ export const formatSavedState = ({ group, sequence, safeToBootstrap }: SavedStat
 export const parseSavedView = (text: string): SavedView | undefined => {
   const self = new RegExp(`^my_uuid:\\s+(${uuid})\\s*$`, 'm').exec(text)?.[1];
   if (self === undefined || !/^#vwbeg$/m.test(text) || !/^#vwend$/m.test(text)) return undefined;
-  const members = [...text.matchAll(new RegExp(`^member:\\s+(${uuid})\\s+\\d+\\s*$`, 'gm'))].map((match) => match[1] ?? '');
+  const members = [...text.matchAll(new RegExp(`^member:\\s+(${uuid})\\s+\\d+\\s*$`, 'gm'))].map(
+    (match) => match[1] ?? '',
+  );
   return members.includes(self) ? { self, members } : undefined;
 };
 

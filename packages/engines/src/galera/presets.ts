@@ -143,7 +143,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
   'virtual-machines': {
     name: 'virtual-machines',
-    summary: 'Hosts that a live migration or a snapshot may stun for up to two seconds: nothing is evicted, and a real loss costs about three seconds.',
+    summary:
+      'Hosts that a live migration or a snapshot may stun for up to two seconds: nothing is evicted, and a real loss costs about three seconds.',
     toleratedPauseMs: 2_000,
     typicalStallMs: 2_900,
     provider: [

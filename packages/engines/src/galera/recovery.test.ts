@@ -53,7 +53,10 @@ describe('planRecovery', () => {
     expect(planRecovery(inspected(at(4), empty, at(2)))).toMatchObject({
       kind: 'bootstrap',
       from: 'db-0',
-      others: [{ instance: 'db-2', position: `${group}:2` }, { instance: 'db-1', position: undefined }],
+      others: [
+        { instance: 'db-2', position: `${group}:2` },
+        { instance: 'db-1', position: undefined },
+      ],
     });
   });
 

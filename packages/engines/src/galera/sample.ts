@@ -38,7 +38,15 @@ export const sampleEstate = (
     const at = { name: instance.host, address };
     return { ...instance, at, site: { name: `${instance.host}-site`, hosts: [at] } };
   });
-  const estate: Estate = { version: 1, name: 'sample', sites, links: [], services: [whole], gateways: [], limits: sampleLimits };
+  const estate: Estate = {
+    version: 1,
+    name: 'sample',
+    sites,
+    links: [],
+    services: [whole],
+    gateways: [],
+    limits: sampleLimits,
+  };
   return { estate, service: whole, placed };
 };
 

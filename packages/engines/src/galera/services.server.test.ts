@@ -24,7 +24,9 @@ const writeAndStop = async (ground: Ground): Promise<void> => {
   await first?.administer('CREATE TABLE bank.secrets (id INT PRIMARY KEY, v VARCHAR(200) NOT NULL)');
   await first?.administer('INSERT INTO bank.secrets VALUES (1, ?)', [marker]);
   await until(systemClock, { what: 'the row everywhere', deadlineMs: 30_000 }, async () => {
-    const counts = await Promise.all(ground.drivers.map((each) => each.administer('SELECT COUNT(*) AS c FROM bank.secrets')));
+    const counts = await Promise.all(
+      ground.drivers.map((each) => each.administer('SELECT COUNT(*) AS c FROM bank.secrets')),
+    );
     return counts.every(([row]) => Number(row?.['c']) === 1);
   });
   for (const driver of ground.drivers) await driver.stop(60_000);
@@ -72,12 +74,24 @@ describe('two sites and a witness', () => {
     try {
       await startService(ground.drivers, ground.how);
       await arbitrator.start();
-      await until(systemClock, { what: 'the vote', deadlineMs: 60_000 }, async () => (await arbitrator.observe()) === 'voting');
+      await until(
+        systemClock,
+        { what: 'the vote', deadlineMs: 60_000 },
+        async () => (await arbitrator.observe()) === 'voting',
+      );
       const [first, second] = ground.drivers;
-      await until(systemClock, { what: 'three votes', deadlineMs: 60_000 }, async () => (await first?.observe())?.members === 3);
+      await until(
+        systemClock,
+        { what: 'three votes', deadlineMs: 60_000 },
+        async () => (await first?.observe())?.members === 3,
+      );
       await first?.administer('CREATE TABLE bank.t (id INT PRIMARY KEY)');
       await second?.fence();
-      await until(systemClock, { what: 'two votes', deadlineMs: 60_000 }, async () => (await first?.observe())?.members === 2);
+      await until(
+        systemClock,
+        { what: 'two votes', deadlineMs: 60_000 },
+        async () => (await first?.observe())?.members === 2,
+      );
       await first?.administer('INSERT INTO bank.t VALUES (1)');
       expect((await first?.observe())?.state).toBe('serving');
     } finally {

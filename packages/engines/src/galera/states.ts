@@ -33,7 +33,10 @@ export const nameState = (answer: Answer, service: string, logReason: string | u
     case 'lost':
       return { state: 'gone', reason: `The connection ended: ${answer.reason}` };
     case 'timeout':
-      return { state: 'silent', reason: `It holds connections but has not answered for ${Math.round(answer.afterMs)} ms.` };
+      return {
+        state: 'silent',
+        reason: `It holds connections but has not answered for ${Math.round(answer.afterMs)} ms.`,
+      };
     case 'credentials':
       return { state: 'foreign', reason: credentialsReason };
     case 'foreign':

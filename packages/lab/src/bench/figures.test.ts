@@ -24,6 +24,11 @@ describe('a figure', () => {
     expect(withinBars(figure)).toBe(true);
   });
 
+  test('of an even number of runs lies between the two in the middle', () => {
+    expect(runs([700, 500]).value).toBe(600);
+    expect(runs([1, 2, 4, 9]).value).toBe(3);
+  });
+
   test('without a measurement is null, and has neither ratio nor verdict', () => {
     const figure = figureOf({ name: 'x', unit: 'ms', values: [], peer: { name: 'p', values: [1] }, bar: 5 });
     expect(figure).toMatchObject({ value: null, spread: null, ratio: null, peer_value: 1 });

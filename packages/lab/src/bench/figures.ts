@@ -73,4 +73,17 @@ export const withinBars = ({ value, spread, bar, worst_bar: worstBar }: Figure):
 /** One decimal: what is behind it is noise in every unit of this bench. */
 export const tenth = (value: number): number => Math.round(value * 10) / 10;
 
-const roundedSpread = (values: readonly number[]): Spread | null => spreadOf(values.map(tenth));
+const roundedSpread = (values: readonly number[]): Spread | null => {
+  const spread = spreadOf(values);
+  if (spread === null) return null;
+  const { runs, smallest, largest } = spread;
+  return { runs, median: tenth(medianOf(values)), smallest: tenth(smallest), largest: tenth(largest) };
+};
+
+/** Between the two in the middle of an even number: with few runs the lower one would flatter. */
+const medianOf = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? 0;
+  return (lower + upper) / 2;
+};

@@ -75,7 +75,9 @@ const sizeOf = (pid: number): Size | undefined => {
   const status = read(`/proc/${pid}/status`);
   const rssMb = status === undefined ? undefined : fieldMb(status, 'VmRSS');
   if (status === undefined || rssMb === undefined) return undefined;
-  const program = /^Name:\t(.*)$/m.exec(status)?.[1] ?? 'unknown';
+  const name = /^Name:\t(.*)$/m.exec(status)?.[1] ?? 'unknown';
+  // Node gives its first thread a name, which the process then carries.
+  const program = name === 'MainThread' ? 'node' : name;
   const shares = read(`/proc/${pid}/smaps_rollup`);
   return { program, rssMb, pssMb: shares === undefined ? null : (fieldMb(shares, 'Pss') ?? null) };
 };

@@ -18,11 +18,15 @@ export const parseFault = (params: unknown): Fault => {
   const found = fieldsOf(params);
   const kind = faultKinds.find((each) => each === found['kind']);
   if (kind === undefined) {
-    throw usage(`There is no fault ${String(found['kind'])}; there are ${faultKinds.join(', ')}.`, 'coequal lab fault --help');
+    throw usage(
+      `There is no fault ${String(found['kind'])}; there are ${faultKinds.join(', ')}.`,
+      'coequal lab fault --help',
+    );
   }
   const { site, whole, forMs, oneWay, between, amount } = found;
   if (typeof site !== 'string') throw usage('A fault needs a site.', 'coequal lab fault --help');
-  const pair = Array.isArray(between) && between.length === 2 ? ([String(between[0]), String(between[1])] as const) : undefined;
+  const pair =
+    Array.isArray(between) && between.length === 2 ? ([String(between[0]), String(between[1])] as const) : undefined;
   return {
     kind,
     site,
@@ -59,7 +63,8 @@ export type DrillCall = {
 
 export const parseDrillCall = (params: unknown): DrillCall => {
   const { name, seed, seconds, out, command, connections, ratePerSecond } = fieldsOf(params);
-  if (typeof name !== 'string' || !isDrillName(name)) throw usage(`There is no drill ${String(name)}.`, 'coequal drill --help');
+  if (typeof name !== 'string' || !isDrillName(name))
+    throw usage(`There is no drill ${String(name)}.`, 'coequal drill --help');
   if (typeof out !== 'string' || !out.startsWith('/')) throw usage('A drill needs a folder.', 'coequal drill --help');
   return {
     name,

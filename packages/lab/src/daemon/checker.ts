@@ -3,7 +3,16 @@
  * the money is counted, each in one synchronous read. A "no" stays a "no": it is never overwritten by a later yes.
  */
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
-import { type ClientReport, type Endpoint, type Link, linkOpener, lookUpTransfers, missingFrom, readTotals, totalsExact } from '@coequal/proof';
+import {
+  type ClientReport,
+  type Endpoint,
+  type Link,
+  linkOpener,
+  lookUpTransfers,
+  missingFrom,
+  readTotals,
+  totalsExact,
+} from '@coequal/proof';
 import type { BankSnapshot } from '../snapshot.ts';
 
 export type Checker = {

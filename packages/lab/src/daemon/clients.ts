@@ -74,7 +74,13 @@ export const startClients = (start: ClientStart): WaitingClients => {
     report: () => last,
     alive: () => !ended,
     onReport: (listener) => listeners.push(listener),
-    finish: () => finish(child, start, () => ended, () => complaint),
+    finish: () =>
+      finish(
+        child,
+        start,
+        () => ended,
+        () => complaint,
+      ),
     signal: (name) => {
       child.kill(name);
     },

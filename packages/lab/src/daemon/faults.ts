@@ -117,7 +117,11 @@ const loss = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Pro
   needNetwork(stage, fault);
   const percent = fault.amount ?? defaults.lossPercent;
   if (percent < 0 || percent > 100) {
-    throw fail('FAULT_IMPOSSIBLE', { fault: 'loss', reason: `${percent} is not a percentage`, advice: 'Give 0 to 100.' });
+    throw fail('FAULT_IMPOSSIBLE', {
+      fault: 'loss',
+      reason: `${percent} is not a percentage`,
+      advice: 'Give 0 to 100.',
+    });
   }
   await stage.network.setLoss(site.name, percent);
   return {

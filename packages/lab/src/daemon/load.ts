@@ -40,7 +40,14 @@ const runClient = async (path: string, tools: LoadTools): Promise<void> => {
   }
   const child = spawn(
     client,
-    ['--no-defaults', `--socket=${tools.socket}`, `--user=${tools.administrator.user}`, '--binary-mode', '--default-character-set=utf8mb4', tools.database],
+    [
+      '--no-defaults',
+      `--socket=${tools.socket}`,
+      `--user=${tools.administrator.user}`,
+      '--binary-mode',
+      '--default-character-set=utf8mb4',
+      tools.database,
+    ],
     {
       stdio: ['pipe', 'ignore', 'pipe'],
       env: { ...tools.environment, ...tools.programs.environment, MYSQL_PWD: tools.administrator.password },
@@ -55,15 +62,14 @@ const runClient = async (path: string, tools: LoadTools): Promise<void> => {
     child.once('close', resolve);
   });
   const source = createReadStream(path);
-  const feeding = path.endsWith('.gz')
-    ? pipeline(source, createGunzip(), child.stdin)
-    : pipeline(source, child.stdin);
+  const feeding = path.endsWith('.gz') ? pipeline(source, createGunzip(), child.stdin) : pipeline(source, child.stdin);
   const feedFailure = await feeding.then(
     () => undefined,
     (error: unknown) => error,
   );
   const status = await ended;
-  if (status !== 0) throw fail('LOAD_FAILED', { path, reason: complaint.trim().split('\n').at(-1) ?? `status ${status}` });
+  if (status !== 0)
+    throw fail('LOAD_FAILED', { path, reason: complaint.trim().split('\n').at(-1) ?? `status ${status}` });
   // The client closing its input early is told by its status; everything else is the file's own fault.
   if (feedFailure !== undefined && codeOf(feedFailure) !== 'EPIPE') {
     throw fail('LOAD_FAILED', { path, reason: reasonOf(feedFailure) });

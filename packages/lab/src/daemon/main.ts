@@ -5,14 +5,14 @@
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { CoequalError, fail, jsonLog, reasonOf, systemClock } from '@coequal/kernel';
+import { type Handler, serveControl } from '../control.ts';
 import type { LabDefinition } from '../definition.ts';
 import { markOf } from '../definition.ts';
-import { type Handler, serveControl } from '../control.ts';
 import { insideSetup } from '../network/namespaces.ts';
 import { controlSocket, definitionPath, keptMark } from '../places.ts';
 import { endMarked } from '../process/sweep.ts';
-import { type Lab, openLab } from './open.ts';
 import { parseDrillCall, parseFault, parseName, parseSite } from './calls.ts';
+import { type Lab, openLab } from './open.ts';
 
 const clock = systemClock;
 /** How often an interrupted start is swept until it has given up. */
@@ -120,7 +120,8 @@ const describe = (error: unknown) =>
 
 try {
   const folder = process.argv[2];
-  if (folder === undefined) throw fail('COMMAND_USAGE', { problem: 'The daemon takes a folder.', help: 'coequal lab up --help' });
+  if (folder === undefined)
+    throw fail('COMMAND_USAGE', { problem: 'The daemon takes a folder.', help: 'coequal lab up --help' });
   await main(folder);
 } catch (error) {
   log('error', 'daemon ended', describe(error));

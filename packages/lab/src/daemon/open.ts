@@ -58,7 +58,14 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     const stage = await setStage({ ...tools, programs, network, progress: (step) => progress(step) });
     undo.splice(0, 1, () => stage.close());
     const database = definition.loadPath === null ? stage.service.database : 'coequal_bank';
-    const runtime = runLab({ stage, definition, database, environment: { ...tools.environment, ...programs.environment }, clock, log });
+    const runtime = runLab({
+      stage,
+      definition,
+      database,
+      environment: { ...tools.environment, ...programs.environment },
+      clock,
+      log,
+    });
     undo.splice(0, 1, () => runtime.close());
     if (definition.workload) for (const site of sitesWithClients(runtime)) runtime.readyClients(site);
     await startDatabases(tools, programs, runtime);
@@ -102,7 +109,8 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       },
     };
   } catch (error) {
-    for (const step of undo) await step().catch((reason: unknown) => log('warn', 'not undone', { reason: reasonOf(reason) }));
+    for (const step of undo)
+      await step().catch((reason: unknown) => log('warn', 'not undone', { reason: reasonOf(reason) }));
     throw error;
   }
 };
@@ -161,7 +169,11 @@ const openAccounts = async (stage: Stage, runtime: Runtime, database: string): P
   if (driver === undefined || stage.kept) return;
   const { user, password } = stage.application;
   const { administratorNext } = stage;
-  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [administratorNext.user, 'localhost', administratorNext.password]);
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [
+    administratorNext.user,
+    'localhost',
+    administratorNext.password,
+  ]);
   stage.administrator.current = administratorNext;
   await driver.administer(`CREATE DATABASE IF NOT EXISTS \`${database}\` CHARACTER SET utf8mb4`);
   await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
@@ -261,7 +273,11 @@ const heldAlone = async (
   const ledgerFolder = `${definition.folder}/drill-${clock.now().toString(36)}`;
   await mkdir(ledgerFolder, { recursive: true, mode: 0o755 });
   const result = await runDrill(
-    drillTools({ arena: labArena(runtime, { ...programs.versions, node: process.versions.node }, clock), clock, progress: say }),
+    drillTools({
+      arena: labArena(runtime, { ...programs.versions, node: process.versions.node }, clock),
+      clock,
+      progress: say,
+    }),
     call.name,
     {
       seed: call.seed,
@@ -279,4 +295,3 @@ const heldAlone = async (
   await mkdir(call.out, { recursive: true });
   return writeEvidence(call.out, result, makeSigningKey());
 };
-

@@ -94,7 +94,12 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       const driver = site.drivers.find((each) => each.instance === instance || site.name === instance);
       if (driver !== undefined) return { site, driver };
     }
-    throw fail('SITE_UNKNOWN', { site: instance, sites: drivers().map((driver) => driver.instance).join(', ') });
+    throw fail('SITE_UNKNOWN', {
+      site: instance,
+      sites: drivers()
+        .map((driver) => driver.instance)
+        .join(', '),
+    });
   };
 
   const makeFault = async (fault: Fault): Promise<string> => {
@@ -184,11 +189,15 @@ export const runLab = (tools: RuntimeTools): Runtime => {
    */
   const settle = async (driver: GaleraDriver): Promise<void> => {
     try {
-      await until(clock, { what: `${driver.instance} at one with the others`, deadlineMs: 20_000, everyMs: 50 }, async () => {
-        const all = [driver, ...drivers().filter((other) => other !== driver)];
-        const [own] = agreeOnMembers(await Promise.all(all.map((each) => each.observe())));
-        return own?.state === 'serving' || own?.state === 'donating';
-      });
+      await until(
+        clock,
+        { what: `${driver.instance} at one with the others`, deadlineMs: 20_000, everyMs: 50 },
+        async () => {
+          const all = [driver, ...drivers().filter((other) => other !== driver)];
+          const [own] = agreeOnMembers(await Promise.all(all.map((each) => each.observe())));
+          return own?.state === 'serving' || own?.state === 'donating';
+        },
+      );
     } catch (error) {
       log('warn', 'instance does not settle', { instance: driver.instance, reason: reasonOf(error) });
       await driver.fence();
@@ -232,7 +241,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const takeWaiting = (site: string): WaitingClients => {
     const found = waiting.get(site);
     waiting.delete(site);
-    return found !== undefined && found.alive() ? found : spawnClients(site);
+    return found?.alive() ? found : spawnClients(site);
   };
 
   const startBankClients = (site: string, options: ClientOptions, revive: boolean): ClientProcess => {
@@ -345,7 +354,10 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       for (const other of stage.sites) {
         if (other === site || faultsOf(other.name).some(({ down }) => down) || other.drivers.length === 0) continue;
         const fault: Fault = { kind: 'kill', site: other.name };
-        faults.set(other.name, [...faultsOf(other.name), { fault, text: 'its database is fenced', undo: nothing, down: true }]);
+        faults.set(other.name, [
+          ...faultsOf(other.name),
+          { fault, text: 'its database is fenced', undo: nothing, down: true },
+        ]);
       }
       say(site.name, `${driver.instance} was made a primary component by itself (class C3)`);
       return `${driver.instance} serves by itself. Instances that return join it and take over its data.`;
@@ -402,4 +414,3 @@ export const memoryOf = async (pid: number | undefined): Promise<number | null> 
     return null;
   }
 };
-

@@ -20,7 +20,10 @@ export const cachedSeed = async (
   database: string,
 ): Promise<{ readonly folder: string; readonly administrator: Account }> => {
   const bytes = logFileBytes(definition.estate);
-  const key = sha256Hex(JSON.stringify([seedFormat, programs.versions, bytes, database, tools.owner ?? null])).slice(0, 16);
+  const key = sha256Hex(JSON.stringify([seedFormat, programs.versions, bytes, database, tools.owner ?? null])).slice(
+    0,
+    16,
+  );
   const cache = `${definition.cacheFolder}/seeds`;
   const folder = `${cache}/${key}`;
   const known = await readPassword(folder);

@@ -1,7 +1,8 @@
 /** Puts together what the lab says of itself: looks at every instance twice a second, and keeps the last look. */
+
+import { agreeOnMembers, type Observation } from '@coequal/engines';
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
-import { agreeOnMembers, type Observation } from '@coequal/engines';
 import type { ClientReport } from '@coequal/proof';
 import type { ClientsSnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
@@ -64,7 +65,9 @@ export const startViewer = (tools: ViewerTools): Viewer => {
   const siteOf = (site: StageSite): SiteSnapshot => {
     const instances = site.drivers.map((driver) => instanceOf(driver.instance));
     const others = runtime.stage.sites.filter((other) => other !== site);
-    const rttTo = Object.fromEntries(others.map((other) => [other.name, runtime.stage.network.rttMs(site.name, other.name)]));
+    const rttTo = Object.fromEntries(
+      others.map((other) => [other.name, runtime.stage.network.rttMs(site.name, other.name)]),
+    );
     return {
       name: site.name,
       state: bestOf(instances.map(({ state }) => state)),

@@ -20,7 +20,7 @@ import {
   type SeedTools,
 } from '@coequal/engines';
 import { type Placed, placedArbitrators, placedInstances, type Service, type Site } from '@coequal/estate';
-import { type Clock, type Log } from '@coequal/kernel';
+import type { Clock, Log } from '@coequal/kernel';
 import { type Authority, issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
 import { type FakeClock, fakeClock, noClockReason } from '../clock/faketime.ts';
 import { type LabDefinition, markOf } from '../definition.ts';
@@ -83,7 +83,10 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
   const owner = serverUserId();
   const hosts = await openHosts(definition.name, { log });
   tools.progress('certificates');
-  const authority = await makeAuthority(`Coequal lab ${definition.name}`, { days: certificateDays, clock: tools.clock });
+  const authority = await makeAuthority(`Coequal lab ${definition.name}`, {
+    days: certificateDays,
+    clock: tools.clock,
+  });
   const authorityPath = `${folder}/authority.pem`;
   await writeSecretFile(authorityPath, authority.certificate, ownerOf(owner));
   const secrets = await loadSecrets(folder, definition.keep);
@@ -229,10 +232,7 @@ const makeFolderFor = async (path: string, owner: number | undefined): Promise<v
   if (owner !== undefined) await chown(path, owner, owner);
 };
 
-const placesOfMember = async (
-  shared: Shared,
-  member: Placed<{ readonly name: string }>,
-): Promise<InstancePlaces> => {
+const placesOfMember = async (shared: Shared, member: Placed<{ readonly name: string }>): Promise<InstancePlaces> => {
   const { service, authority, owner } = shared;
   const { programs, definition, clock } = shared;
   const runFolder = `${definition.folder}/run/${member.name}`;

@@ -6,10 +6,10 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '@coequal/kernel';
-import { definitionPath, forwardSocket } from '../places.ts';
 import type { LabDefinition } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { daemonPrefix } from '../network/namespaces.ts';
+import { definitionPath, forwardSocket } from '../places.ts';
 
 const daemon = fileURLToPath(new URL('../daemon/main.ts', import.meta.url));
 

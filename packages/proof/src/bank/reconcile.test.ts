@@ -270,9 +270,9 @@ describe('reconciliation', () => {
 
   test('finds money that appeared or went', () => {
     const { transactions, contents } = world([]);
-    contents.forEach((one) => {
+    for (const one of contents) {
       must(one.accounts[0]).balance += 1;
-    });
+    }
     expect(judge(transactions, contents)).toMatchObject({ balanceExact: false, diverged: 0 });
   });
 

@@ -11,6 +11,10 @@ describe('the continuous check', () => {
   test('is exact only when money, accounts and transfers all are', () => {
     expect(booksExact(books)).toBe(true);
     expect(totalsExact({ ...books, balance: 1_999 })).toBe(false);
-    expect([{ balance: 2_001 }, { wrongAccounts: 1 }, { wrongTransfers: 1 }].map((change) => booksExact({ ...books, ...change }))).toEqual([false, false, false]);
+    expect(
+      [{ balance: 2_001 }, { wrongAccounts: 1 }, { wrongTransfers: 1 }].map((change) =>
+        booksExact({ ...books, ...change }),
+      ),
+    ).toEqual([false, false, false]);
   });
 });

@@ -20,16 +20,34 @@ import {
   combinePosition,
   formatSavedState,
   formatSavedView,
-
   parseRecoveredPosition,
   parseSavedState,
   parseSavedView,
   type SavedView,
 } from '../position.ts';
 import { type Answer, credentialsReason, nameState } from '../states.ts';
-import { freeBytes, isEmptyFolder, isThere, makeFolder, readIfThere, readTail, remove, sizeOf, writeWhole } from './files.ts';
+import {
+  freeBytes,
+  isEmptyFolder,
+  isThere,
+  makeFolder,
+  readIfThere,
+  readTail,
+  remove,
+  sizeOf,
+  writeWhole,
+} from './files.ts';
 import { isPortBusy } from './ports.ts';
-import { isAlive, type Launch, type Running, runToEnd, signal, signalGroup, startProcess, untilGone } from './process.ts';
+import {
+  isAlive,
+  type Launch,
+  type Running,
+  runToEnd,
+  signal,
+  signalGroup,
+  startProcess,
+  untilGone,
+} from './process.ts';
 import { connectSql, failureAnswer, type Sql } from './sql.ts';
 
 export type GaleraDriverOptions = ConfigurationInput & {
@@ -67,7 +85,10 @@ export type GaleraDriver = EngineDriver & {
   /** Full copy of the global status, for reports; empty when it does not answer. */
   readonly status: () => Promise<Readonly<Record<string, string>>>;
   /** A statement over the local socket by the administrative account. */
-  readonly administer: (text: string, values?: readonly (string | number)[]) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  readonly administer: (
+    text: string,
+    values?: readonly (string | number)[],
+  ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
   readonly close: () => void;
 };
 
@@ -126,7 +147,9 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     } catch (error) {
       forget();
       const answer = failureAnswer(error);
-      return answer.kind === 'timeout' ? { ...answer, afterMs: clock.monotonic() - Math.max(answeredAt, startedAt) } : answer;
+      return answer.kind === 'timeout'
+        ? { ...answer, afterMs: clock.monotonic() - Math.max(answeredAt, startedAt) }
+        : answer;
     }
   };
 
@@ -396,4 +419,3 @@ const checkBeforeStart = async ({ instance, estate }: GaleraDriverOptions): Prom
     }
   }
 };
-

@@ -1,6 +1,20 @@
 /** Files of an instance: state files, logs and the seed copy. */
 import { constants } from 'node:fs';
-import { access, chmod, chown, copyFile, lstat, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  chown,
+  copyFile,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
 
 /** The text of a small file; undefined when it is not there. */

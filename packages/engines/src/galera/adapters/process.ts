@@ -132,5 +132,9 @@ export const signalGroup = (target: Pick<Running, 'pid'>, name: NodeJS.Signals):
   }
 };
 
-export const untilGone = (clock: Clock, target: Pick<Running, 'pid' | 'startTicks'>, deadlineMs: number, what: string) =>
-  until(clock, { what: `the end of ${what}`, deadlineMs, everyMs: 10 }, () => !isAlive(target));
+export const untilGone = (
+  clock: Clock,
+  target: Pick<Running, 'pid' | 'startTicks'>,
+  deadlineMs: number,
+  what: string,
+) => until(clock, { what: `the end of ${what}`, deadlineMs, everyMs: 10 }, () => !isAlive(target));

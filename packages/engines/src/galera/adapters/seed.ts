@@ -168,7 +168,12 @@ const installFailed = (program: string, status: number | null, output: string) =
   fail('PROGRAM_FAILED', {
     program,
     status: status === null ? 'a signal' : `status ${status}`,
-    output: output.split('\n').filter((line) => /ERROR|error|FATAL/.test(line)).slice(-3).join(' ') || output.slice(-300),
+    output:
+      output
+        .split('\n')
+        .filter((line) => /ERROR|error|FATAL/.test(line))
+        .slice(-3)
+        .join(' ') || output.slice(-300),
     advice: 'Check free space and the right to write there.',
   });
 

@@ -107,6 +107,7 @@ export const failureAnswer = (error: unknown): Answer => {
     return { kind: 'refused' };
   }
   if (code === 'ETIMEDOUT') return { kind: 'timeout', afterMs: 0 };
-  if (code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR') return { kind: 'credentials' };
+  if (code === 'ER_ACCESS_DENIED_ERROR' || code === 'ER_ACCESS_DENIED_NO_PASSWORD_ERROR')
+    return { kind: 'credentials' };
   return { kind: 'lost', reason: reasonOf(error) };
 };
