@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,10 @@ const stampPath = join(modules, '.coequal-stamp');
 const lockPath = join(root, '.cache', 'setup.lock');
 const neededMajor = 24;
 const lockDeadlineMs = 600_000;
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+
+/** The npm that is installing, to be ended with this process. */
+let installer;
 
 /** One line for a person, on standard error: standard output belongs to the program that is run. */
 export const say = (text) => process.stderr.write(`coequal: ${text}\n`);
@@ -48,7 +52,18 @@ const isStamped = () =>
 
 const install = async () => {
   if (!isAsLocked()) await cleanInstall();
+  linkNode();
   writeFileSync(stampPath, stamp());
+};
+
+/**
+ * Older npm takes `.bin/node` away again with the package of the other architecture, which claims the same name.
+ */
+const linkNode = () => {
+  const target = join('..', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  const folder = join(modules, '.bin');
+  if (!existsSync(join(folder, target)) || existsSync(join(folder, 'node'))) return;
+  symlinkSync(target, join(folder, 'node'));
 };
 
 /** True when somebody installed the very same versions already, as `npm install` in a working checkout does. */
@@ -90,6 +105,7 @@ const npm = (args) => {
   const ours = process.env.npm_execpath;
   const [program, ...first] = ours?.endsWith('.js') && existsSync(ours) ? [process.execPath, ours] : ['npm'];
   const child = spawn(program, [...first, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  installer = child;
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   return new Promise((resolve) => {
@@ -128,10 +144,17 @@ const withLock = async (work) => {
     await sleep(200);
   }
   const release = () => rmSync(lockPath, { force: true });
+  const interrupted = (_, number) => {
+    // npm rolls back for seconds when asked to end; what it leaves half-done has no stamp and is made anew.
+    installer?.kill('SIGKILL');
+    process.exit(128 + number);
+  };
   process.once('exit', release);
+  for (const signal of signals) process.on(signal, interrupted);
   try {
     return await work();
   } finally {
+    for (const signal of signals) process.off(signal, interrupted);
     process.off('exit', release);
     release();
   }
@@ -184,7 +207,6 @@ export const runToEnd = (program, args, options = {}) =>
       env: { ...process.env, PATH: path },
       ...options,
     });
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
     const pass = (signal) => child.kill(signal);
     for (const signal of signals) process.on(signal, pass);
     const end = (code) => {

@@ -14,7 +14,7 @@ export type LabScript = {
   readonly silent?: true;
   readonly reports?: readonly DrillReport[];
   /** What starting does instead of succeeding. */
-  readonly start?: () => Promise<never>;
+  readonly start?: (signal: AbortSignal) => Promise<never>;
   /** What watching does after the first snapshot; waits for the end unless given. */
   readonly watch?: () => Promise<void>;
   readonly answers?: readonly string[];
@@ -33,6 +33,7 @@ export const listed = (name: string, running = true): ListedLab => ({
   running,
   pid: running ? 7 : null,
   folder: `/labs/${name}`,
+  kept: false,
 });
 
 /** Runs a command line in such a world. `interruptAfter`: interrupts once this text was said, or this call made. */
@@ -102,10 +103,10 @@ const makeLab = (script: LabScript, note: (call: string, value?: unknown) => voi
     detach: () => note('detach'),
   });
   return {
-    startLab: async (options, progress) => {
+    startLab: async (options, progress, _, signal) => {
       note('start', options);
       progress('programs', 'found');
-      return script.start === undefined ? handle(options.name) : script.start();
+      return script.start === undefined ? handle(options.name) : script.start(signal);
     },
     openLab: async (name) => {
       if (!(script.listed ?? [listed('lab')]).some((each) => each.running && each.name === name))
@@ -114,9 +115,10 @@ const makeLab = (script: LabScript, note: (call: string, value?: unknown) => voi
       return handle(name);
     },
     listLabs: async () => script.listed ?? [listed('lab')],
-    endLab: async (name) => {
+    endLab: async (name, options) => {
       note('end', name);
-      return { ended: 4 };
+      const kept = (script.listed ?? []).some((each) => each.name === name && each.kept);
+      return { ended: 4, keptIn: kept && options?.discard !== true ? `/labs/${name}` : null };
     },
     runLabDrill: async (options) => {
       note('drill', options);

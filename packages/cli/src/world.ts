@@ -3,7 +3,7 @@
  * real one; tests make their own. Commands never touch `process`.
  */
 import type { Clock, Random } from '@coequal/kernel';
-import type { Interactive, LabDrillOptions, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
+import type { EndedLab, Interactive, LabDrillOptions, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
 
 export type World = {
@@ -51,11 +51,13 @@ export type LabPort = {
   readonly startLab: (
     options: LabOptions & { readonly detach: boolean },
     progress: LabProgress,
-    interactive?: Interactive,
+    interactive: Interactive | undefined,
+    /** Aborted, it ends what was started and rejects INTERRUPTED. */
+    signal: AbortSignal,
   ) => Promise<LabHandle>;
   readonly openLab: (name: string) => Promise<LabHandle>;
   readonly listLabs: () => Promise<readonly ListedLab[]>;
-  readonly endLab: (name: string) => Promise<{ readonly ended: number }>;
+  readonly endLab: (name: string, options?: { readonly discard?: boolean }) => Promise<EndedLab>;
   /** Ends in order, and rejects, when the signal is aborted. */
   readonly runLabDrill: (
     options: LabDrillOptions,

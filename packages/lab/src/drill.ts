@@ -28,7 +28,7 @@ export const runLabDrill = async (
   progress: LabProgress,
   signal: AbortSignal,
 ): Promise<readonly DrillReport[]> => {
-  const lab = await openStage(options, progress);
+  const lab = await openStage(options, progress, signal);
   const leave = (): void => lab.detach();
   signal.addEventListener('abort', leave, { once: true });
   const reports: DrillReport[] = [];
@@ -45,7 +45,7 @@ export const runLabDrill = async (
   }
 };
 
-const openStage = (options: LabDrillOptions, progress: LabProgress): Promise<LabHandle> => {
+const openStage = (options: LabDrillOptions, progress: LabProgress, signal: AbortSignal): Promise<LabHandle> => {
   if (options.lab !== undefined) return openLab(options.lab);
   const { estatePath, rtt, preset } = options;
   return startLab(
@@ -61,6 +61,8 @@ const openStage = (options: LabDrillOptions, progress: LabProgress): Promise<Lab
       ...(preset === undefined ? {} : { preset }),
     },
     progress,
+    undefined,
+    signal,
   );
 };
 

@@ -1,5 +1,6 @@
 /** The public surface of the lab package. */
 export {
+  type EndedLab,
   endLab,
   type Interactive,
   type LabHandle,

@@ -117,7 +117,8 @@ const amountOf = ({ kind, amount }: KindEntry, text: string | undefined): number
     if (text !== undefined) throw refuse(`--amount does not go with \`${kind}\`.`);
     return undefined;
   }
-  if (text === undefined) throw refuse(`The fault \`${kind}\` needs --amount: ${amount.words}.`);
+  // Without an amount the lab makes its usual one: 50 ms, 5 %, 300 s.
+  if (text === undefined) return undefined;
   const value = amount.parse(text);
   if (value === undefined || value < amount.least || value > amount.most)
     throw refuse(`--amount ${text} is not an amount of \`${kind}\`: give ${amount.words}.`);

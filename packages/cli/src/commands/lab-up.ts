@@ -36,12 +36,15 @@ export const labUp = async (world: World, flags: UpFlags): Promise<number> => {
   try {
     await show(world, handle, flags);
   } catch (error) {
+    // A lab that ended by itself, or a view that failed: either way nothing stays behind.
     handle.detach();
+    await lab.endLab(handle.name);
     throw error;
   }
   world.tell(`Ending the lab ${handle.name} …\n`);
-  await handle.down();
-  world.tell('The lab is down; nothing of it is left.\n');
+  handle.detach();
+  const { keptIn } = await lab.endLab(handle.name);
+  world.tell(keptIn === null ? 'The lab is down; nothing of it is left.\n' : `The lab is down; its data is kept in ${keptIn}.\n`);
   return exitCodes.good;
 };
 
@@ -79,14 +82,20 @@ const startOrInterrupt = async (
   lab: LabPort,
   options: LabOptions & { readonly detach: boolean },
 ): Promise<LabHandle | undefined> => {
-  // First in line, so that what fails because of the interruption does not hide it.
-  const interruption = aborted(world.interrupted);
-  const handle = await Promise.race([interruption, lab.startLab(options, progressLines(world), interactive(world))]);
-  if (handle !== undefined) return handle;
-  world.tell(`Interrupted; ending what was started of the lab ${options.name} …\n`);
-  await lab.endLab(options.name);
-  world.tell('Nothing of it is left.\n');
-  return undefined;
+  const { interrupted } = world;
+  const telling = (): void => world.tell(`Interrupted; ending what was started of the lab ${options.name} …\n`);
+  if (interrupted.aborted) telling();
+  interrupted.addEventListener('abort', telling, { once: true });
+  try {
+    return await lab.startLab(options, progressLines(world), interactive(world), interrupted);
+  } catch (error) {
+    // What fails because of the interruption must not hide it.
+    if (!interrupted.aborted) throw error;
+    world.tell('Nothing that it started is left.\n');
+    return undefined;
+  } finally {
+    interrupted.removeEventListener('abort', telling);
+  }
 };
 
 /** Yes or no from a person; nobody there: undefined. Whatever is not clearly a yes is a no. */

@@ -1,6 +1,7 @@
 /** The lab's commands against a lab that remembers what it was asked. */
 import { fail } from '@coequal/kernel';
 import { describe, expect, test } from 'vitest';
+import { aborted } from '../interruption.ts';
 import { listed, runIn } from '../testing.ts';
 import { calmSnapshot, troubledSnapshot } from '../view/testing.ts';
 
@@ -12,7 +13,7 @@ describe('lab up', () => {
     expect(ran.told).toContain('mariadb -h 127.0.0.1 -P 33063 -u bank -p bank');
     expect(ran.told).toContain('password k3v9xw2p7m');
     expect(ran.out).toMatch(/north serving 412 tx\/s/);
-    expect(ran.calls).toEqual([expect.stringContaining('"rtt":"5ms"'), 'down']);
+    expect(ran.calls).toEqual([expect.stringContaining('"rtt":"5ms"'), 'detach', 'end "lab"']);
     expect(ran.told).toMatch(/nothing of it is left/);
     expect(ran.code).toBe(0);
   });
@@ -33,9 +34,10 @@ describe('lab up', () => {
   });
 
   test('an interruption while it starts ends what was started', async () => {
-    const ran = await runIn(['lab', 'up'], { start: () => new Promise(() => undefined) }, 'programs');
-    expect(ran.calls).toEqual([expect.stringContaining('start'), 'end "lab"']);
-    expect(ran.code).toBe(0);
+    const start = (signal: AbortSignal) =>
+      aborted(signal).then(() => Promise.reject(fail('INTERRUPTED', {})));
+    const ran = await runIn(['lab', 'up'], { start }, 'programs');
+    expect(ran).toMatchObject({ code: 0, told: expect.stringMatching(/Nothing that it started is left/) });
   });
 
   test('a start that fails is told in one line, code 2', async () => {
@@ -165,11 +167,18 @@ describe('lab down', () => {
     const all = await runIn(['lab', 'down', '--all', '--json'], script);
     expect(parsed(all.out)).toEqual({
       ended: [
-        { name: 'a', processes: 4 },
-        { name: 'b', processes: 4 },
+        { name: 'a', processes: 4, keptIn: null },
+        { name: 'b', processes: 4, keptIn: null },
       ],
     });
     expect(await runIn(['lab', 'down'], { listed: [] })).toMatchObject({ code: 0, calls: [] });
+  });
+
+  test('says where data is kept, and --discard removes it', async () => {
+    const script = { listed: [{ ...listed('k', false), kept: true }] };
+    expect((await runIn(['lab', 'status'], script)).out).toMatch(/k +ended, its data is kept/);
+    expect((await runIn(['lab', 'down', '--name', 'k'], script)).out).toMatch(/its data is kept in \/labs\/k \(--discard/);
+    expect((await runIn(['lab', 'down', '--name', 'k', '--discard'], script)).out).toMatch(/nothing of it is left/);
   });
 
   test('sweeps what a crashed lab left, by its name', async () => {

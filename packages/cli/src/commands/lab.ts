@@ -15,6 +15,7 @@ import { statusObject } from './lab-status.ts';
 import { labUp, type UpFlags } from './lab-up.ts';
 
 type Flags = { readonly name?: string; readonly json?: true };
+type DownFlags = Flags & { readonly all?: true; readonly discard?: true };
 
 export const addLabCommands = (program: Command, world: World, outcome: Outcome): void => {
   const lab = program
@@ -88,9 +89,11 @@ const addStatusAndDown = (lab: Command, world: World, outcome: Outcome): void =>
     .description('Ends a lab and everything it started, also what a crashed lab left behind. Touches nothing else.')
     .option('--name <name>', 'name of the lab; the only one there is unless given', labName)
     .option('--all', 'end every lab')
-    .option('--json', 'print {ended:[{name, processes}]}')
+    .option('--discard', 'also remove the data that --keep has kept')
+    .option('--json', 'print {ended:[{name, processes, keptIn}]}')
     .addHelpText('after', '\nExample: coequal lab down --all')
-    .action(async (flags: Flags & { readonly all?: true }) => {
+    .action(async (flags: DownFlags) => {
+      outcome.endsInOrder = true;
       outcome.code = await down(world, flags);
     });
 };
@@ -110,7 +113,7 @@ const addFaults = (lab: Command, world: World, outcome: Outcome): void => {
     .option('--for <duration>', 'heal by itself after this time', durationMs)
     .option('--one-way', 'partition: drop what the site sends, deliver what is sent to it')
     .option('--between <a,b>', 'partition: only between these two sites', sitePair)
-    .option('--amount <figure>', 'latency: ms; loss: percent; clock: seconds')
+    .option('--amount <figure>', 'latency: ms (50 unless given); loss: percent (5); clock: seconds (300)')
     .option('--json', 'print {text}')
     .addHelpText('after', '\nExample: coequal lab fault partition north --whole --for 10s')
     .action(async (kind: string, site: string | undefined, flags: FaultFlags & Flags) => {
@@ -216,9 +219,9 @@ const tellLabs = (world: World, labs: readonly ListedLab[], json: boolean): void
     world.out(
       `${formatTable(
         [{ title: 'LAB' }, { title: 'STATE' }, { title: 'PROCESS', right: true }, { title: 'FOLDER' }],
-        labs.map(({ name, running, pid, folder }) => [
+        labs.map(({ name, running, kept, pid, folder }) => [
           name,
-          running ? 'running' : 'ended, `coequal lab down` removes what is left',
+          running ? 'running' : endedWords(kept),
           pid === null ? '–' : String(pid),
           folder,
         ]),
@@ -249,7 +252,13 @@ const statusLines = (snapshot: LabSnapshot): readonly string[] => [
   ...connectText(snapshot),
 ];
 
-const down = async (world: World, { name, all, json }: Flags & { readonly all?: true }): Promise<number> => {
+const endedWords = (kept: boolean): string =>
+  kept ? 'ended, its data is kept; `coequal lab up --keep` uses it' : 'ended, `coequal lab down` removes what is left';
+
+const leftOf = (keptIn: string | null): string =>
+  keptIn === null ? 'nothing of it is left' : `its data is kept in ${keptIn} (--discard removes it)`;
+
+const down = async (world: World, { name, all, discard, json }: DownFlags): Promise<number> => {
   if (name !== undefined && all === true)
     throw fail('COMMAND_USAGE', { problem: '--name and --all exclude each other.', help: 'coequal lab down --help' });
   const lab = await world.lab();
@@ -260,12 +269,11 @@ const down = async (world: World, { name, all, json }: Flags & { readonly all?: 
   // Without a name: the one that runs, or else everything that labs which no longer run left behind.
   const unnamed = all === true || running.length === 0 ? listed : running;
   const meant = name === undefined ? unnamed.map((each) => each.name) : [name];
-  const ended: { name: string; processes: number }[] = [];
+  const ended: { name: string; processes: number; keptIn: string | null }[] = [];
   for (const each of meant) {
-    const result = await lab.endLab(each);
-    ended.push({ name: each, processes: result.ended });
-    if (json !== true)
-      world.out(`Lab ${each} is down, nothing of it is left running; ${result.ended} of its processes ended.\n`);
+    const { ended: processes, keptIn } = await lab.endLab(each, { discard: discard === true });
+    ended.push({ name: each, processes, keptIn });
+    if (json !== true) world.out(`Lab ${each} is down, ${leftOf(keptIn)}; ${processes} of its processes ended.\n`);
   }
   if (json === true) world.out(`${JSON.stringify({ ended })}\n`);
   else if (meant.length === 0) world.out('No lab is there; nothing to end.\n');

@@ -167,27 +167,20 @@ export type ClientsWish = LoadOptions & {
 };
 
 export const clientsAt = (site: string, wish: ClientsWish, clock: Clock): ClientProcess => {
-  const { seed, connections, ratePerSecond, ledgerPath, statementMs } = wish;
-  return startClients({
+  const { endpoints, enter, mark, ...options } = wish;
+  const clients = startClients({
     site,
-    endpoints: wish.endpoints,
-    options: {
-      seed,
-      connections,
-      accounts: bank.accounts,
-      ledgerPath,
-      statementMs,
-      ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
-    },
-    enter: wish.enter,
+    enter,
     environment: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      ...(wish.mark === undefined ? {} : { COEQUAL_LAB: wish.mark }),
+      ...(mark === undefined ? {} : { COEQUAL_LAB: mark }),
     },
     started: () => undefined,
     clock,
     log: silentLog,
   });
+  clients.assign(endpoints, { ...options, accounts: bank.accounts });
+  return clients;
 };
 
 /** Ends the clients when `use` is done: in order, or at once when the bench is interrupted. */
@@ -199,7 +192,8 @@ export const holding = async (
   const reports = () => reportsOf(clients);
   const advance = async (sites: readonly string[], by: number, deadlineMs: number): Promise<void> => {
     const before = new Map(sites.map((site) => [site, reports().get(site)?.acknowledged ?? 0]));
-    await until(clock, { what: `Transactions at ${sites.join(', ')}`, deadlineMs, everyMs: 20, signal }, () => {
+    const what = `Transactions at ${sites.join(', ')}`;
+    await until(clock, { what, deadlineMs, everyMs: 20, signal, last: () => wordsOf(reports()) }, () => {
       const dead = clients.find((client) => !client.alive());
       if (dead !== undefined) throw new Error(`the clients of ${dead.site} ended by themselves`);
       return sites.every((site) => (reports().get(site)?.acknowledged ?? 0) >= (before.get(site) ?? 0) + by);
@@ -215,6 +209,12 @@ export const holding = async (
     for (const client of clients) if (client.alive()) client.signal('SIGKILL');
   }
 };
+
+/** For whoever has to find out why nothing is acknowledged. */
+const wordsOf = (reports: ReadonlyMap<string, ClientReport>): string =>
+  [...reports]
+    .map(([site, { acknowledged, errors, unreachable }]) => `${site}: ${acknowledged} acknowledged, ${unreachable ?? Object.keys(errors).join(', ')}.`)
+    .join(' ');
 
 const reportsOf = (clients: readonly ClientProcess[]): ReadonlyMap<string, ClientReport> =>
   new Map(

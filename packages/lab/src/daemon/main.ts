@@ -33,8 +33,11 @@ const main = async (folder: string): Promise<void> => {
   };
   const opening = openLab({ definition, clock, log, progress, environment: environmentOf(definition) });
   let settled = false;
-  const opened = opening.then(async (lab) => {
+  const settle = (): void => {
     settled = true;
+  };
+  opening.then(settle, settle);
+  const opened = opening.then(async (lab) => {
     if (definition.keep) await writeFile(keptMark(folder), '');
     return lab;
   });
