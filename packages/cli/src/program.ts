@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
+import { addBenchCommand } from './commands/bench.ts';
 import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
@@ -56,6 +57,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addLabCommands(program, world, outcome);
   addDrillCommand(program, world, outcome);
   addEvidenceCommands(program, world, outcome);
+  addBenchCommand(program, world, outcome);
   addEstateCommands(program, world, outcome);
   settle(program, world);
   return program;

@@ -1,7 +1,7 @@
 /** A world for tests of commands: collects what is said, with a lab that only remembers what it was asked. */
 import { readFile } from 'node:fs/promises';
 import { fail, seededRandom } from '@coequal/kernel';
-import type { LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
+import type { BenchFigure, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
 import { run } from './program.ts';
 import { calmSnapshot } from './view/testing.ts';
@@ -13,6 +13,7 @@ export type LabScript = {
   /** The lab is found, and never answers. */
   readonly silent?: true;
   readonly reports?: readonly DrillReport[];
+  readonly figures?: readonly BenchFigure[];
   /** What starting does instead of succeeding. */
   readonly start?: (signal: AbortSignal) => Promise<never>;
   /** What watching does after the first snapshot; waits for the end unless given. */
@@ -120,9 +121,19 @@ const makeLab = (script: LabScript, note: (call: string, value?: unknown) => voi
       const kept = (script.listed ?? []).some((each) => each.name === name && each.kept);
       return { ended: 4, keptIn: kept && options?.discard !== true ? `/labs/${name}` : null };
     },
+    buryLab: async (name, error) => {
+      note('bury', name);
+      return error;
+    },
     runLabDrill: async (options) => {
       note('drill', options);
       return script.reports ?? [];
+    },
+    runBench: async (names, options, { figure, progress }, signal) => {
+      note('bench', { names, ...options });
+      progress('measuring');
+      for (const each of script.figures ?? []) figure(each);
+      signal.throwIfAborted();
     },
   };
 };

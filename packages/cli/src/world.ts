@@ -3,7 +3,18 @@
  * real one; tests make their own. Commands never touch `process`.
  */
 import type { Clock, Random } from '@coequal/kernel';
-import type { EndedLab, Interactive, LabDrillOptions, LabHandle, LabOptions, LabProgress, ListedLab } from '@coequal/lab';
+import type {
+  BenchName,
+  BenchOptions,
+  BenchTell,
+  EndedLab,
+  Interactive,
+  LabDrillOptions,
+  LabHandle,
+  LabOptions,
+  LabProgress,
+  ListedLab,
+} from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
 
 export type World = {
@@ -58,10 +69,19 @@ export type LabPort = {
   readonly openLab: (name: string) => Promise<LabHandle>;
   readonly listLabs: () => Promise<readonly ListedLab[]>;
   readonly endLab: (name: string, options?: { readonly discard?: boolean }) => Promise<EndedLab>;
+  /** Ends what is left of a lab that failed; answers the error with the place of the logs. */
+  readonly buryLab: (name: string, error: unknown) => Promise<unknown>;
   /** Ends in order, and rejects, when the signal is aborted. */
   readonly runLabDrill: (
     options: LabDrillOptions,
     progress: LabProgress,
     signal: AbortSignal,
   ) => Promise<readonly DrillReport[]>;
+  /** Ends what it started, and rejects, when the signal is aborted. */
+  readonly runBench: (
+    names: readonly BenchName[],
+    options: BenchOptions,
+    tell: BenchTell,
+    signal: AbortSignal,
+  ) => Promise<void>;
 };

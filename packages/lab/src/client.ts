@@ -13,7 +13,7 @@ import { CoequalError, codeOf, fail, formatBytes, reasonOf, systemClock, systemR
 import type { DrillReport, Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
-import { type LabDefinition, type LabOptions, markOf } from './definition.ts';
+import { type LabDefinition, type LabOptions, markOf, smallHeap } from './definition.ts';
 import { estateOfSites, layOut } from './estate.ts';
 import { plainAddress, siteAddress } from './network/addresses.ts';
 import { probeFullMode } from './network/namespaces.ts';
@@ -122,10 +122,19 @@ const startAlone = async (
       await clearAway(options.name, folder, clock, false);
       throw fail('INTERRUPTED', {}, { cause: error });
     }
-    const logs = await saveLogs(options.name, folder);
-    await clearAway(options.name, folder, clock, false);
-    throw logs === undefined ? error : pointingTo(error, folder, logs);
+    throw await buryLab(options.name, error);
   }
+};
+
+/**
+ * Ends what is left of a lab that failed, and answers the error with the place of its logs, which are all that stays
+ * (and data that is kept).
+ */
+export const buryLab = async (name: string, error: unknown): Promise<unknown> => {
+  const folder = labFolder(places(), name);
+  const logs = await saveLogs(name, folder);
+  await clearAway(name, folder, clock, false);
+  return logs === undefined ? error : pointingTo(error, folder, logs);
 };
 
 const interrupted = (signal: AbortSignal): void => {
@@ -152,7 +161,7 @@ const refuseForgetting = async ({ name, keep, loadPath, mode }: LabOptions, fold
     throw refuse(`The kept data of the lab ${name} is that of ${earlier} mode: leave --mode out, or ${discard}.`);
 };
 
-/** The logs of a start that failed outlive its folder, one set a lab name; undefined when there are none. */
+/** The logs of a failure outlive its folder, those of the latest few labs; undefined when there are none. */
 const saveLogs = async (name: string, folder: string): Promise<string | undefined> => {
   if (!(await isThere(daemonLog(folder)))) return undefined;
   const saved = `${places().state}/failed/${name}`;
@@ -162,7 +171,18 @@ const saveLogs = async (name: string, folder: string): Promise<string | undefine
     if (await isThere(`${folder}/${entry}`))
       await cp(`${folder}/${entry}`, `${saved}/${entry}`, { recursive: true, filter: isLog });
   }
+  await forgetOldLogs(`${places().state}/failed`);
   return saved;
+};
+
+const logsSaved = 5;
+
+/** Labs of drills have a new name each time: without a bound their logs would pile up. */
+const forgetOldLogs = async (parent: string): Promise<void> => {
+  const names = await readdir(parent);
+  const dated = await Promise.all(names.map(async (name) => ({ name, at: (await stat(`${parent}/${name}`)).mtimeMs })));
+  const old = dated.sort((a, b) => b.at - a.at).slice(logsSaved);
+  for (const { name } of old) await rm(`${parent}/${name}`, { recursive: true, force: true });
 };
 
 /** The same error, with the saved logs in place of those that are gone. */
@@ -406,7 +426,7 @@ const daemon = fileURLToPath(new URL('./daemon/main.ts', import.meta.url));
 const launch = async (definition: LabDefinition, folder: string): Promise<ControlClient> => {
   const logFile = await open(daemonLog(folder), 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [definition.mode === 'full' ? front : daemon, folder], {
+    const child = spawn(process.execPath, [...smallHeap, definition.mode === 'full' ? front : daemon, folder], {
       detached: true,
       stdio: ['ignore', logFile.fd, logFile.fd],
       env: { ...cleanEnvironment(), COEQUAL_LAB: markOf(definition) },
@@ -435,8 +455,19 @@ const launch = async (definition: LabDefinition, folder: string): Promise<Contro
 
 const endedAtStart = async (name: string, folder: string) => {
   const text = await readFile(daemonLog(folder), 'utf8').catch(() => '');
-  const last = text.trim().split('\n').at(-1) ?? '';
+  const last = reasonIn(text.trim().split('\n').at(-1) ?? '');
   return fail('LAB_ENDED', { name, reason: `its daemon did not start: ${last.slice(0, 300)}`, log: daemonLog(folder) });
+};
+
+/** The reason in a line of the log, or the line itself when it is not the log's own. */
+const reasonIn = (line: string): string => {
+  try {
+    const { reason } = JSON.parse(line) as { readonly reason?: unknown };
+    return typeof reason === 'string' ? reason : line;
+  } catch (error) {
+    if (error instanceof SyntaxError) return line;
+    throw error;
+  }
 };
 
 const cleanEnvironment = (): Readonly<Record<string, string>> => {

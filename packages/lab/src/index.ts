@@ -1,5 +1,8 @@
 /** The public surface of the lab package. */
+export { type BenchFigure, type BenchName, type BenchTell, runBench } from './bench/bench.ts';
+export type { BenchOptions } from './bench/tools.ts';
 export {
+  buryLab,
   type EndedLab,
   endLab,
   type Interactive,

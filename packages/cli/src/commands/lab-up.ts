@@ -38,8 +38,7 @@ export const labUp = async (world: World, flags: UpFlags): Promise<number> => {
   } catch (error) {
     // A lab that ended by itself, or a view that failed: either way nothing stays behind.
     handle.detach();
-    await lab.endLab(handle.name);
-    throw error;
+    throw await lab.buryLab(handle.name, error);
   }
   world.tell(`Ending the lab ${handle.name} …\n`);
   handle.detach();

@@ -53,6 +53,7 @@ describe('lab up', () => {
     expect(await runIn(['lab', 'up'], { watch })).toMatchObject({
       code: 2,
       told: expect.stringMatching(/The lab lab ended: killed\./),
+      calls: expect.arrayContaining(['bury "lab"']),
     });
   });
 

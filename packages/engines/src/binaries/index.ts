@@ -2,4 +2,3 @@
 export { type FindOptions, findPrograms, type Programs } from './adapters/find.ts';
 export { cacheFolderOf } from './cache-folder.ts';
 export { labPrograms, type ProgramName } from './catalog.ts';
-export { usableVersions } from './version.ts';

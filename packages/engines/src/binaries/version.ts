@@ -35,7 +35,7 @@ export const serverVersionProblem = (text: string): string | undefined => {
   return `MariaDB ${text} cannot keep concurrent updates from overwriting each other (${usableVersions} can)`;
 };
 
-export const usableVersions = 'MariaDB 10.6.18, 10.11.8, 11.4.2 and later ones of these series, or 11.5 and later';
+const usableVersions = 'MariaDB 10.6.18, 10.11.8, 11.4.2 and later ones of these series, or 11.5 and later';
 
 const parseVersion = (text: string): Version | undefined => {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);

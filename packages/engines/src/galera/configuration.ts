@@ -195,6 +195,10 @@ const sizeLines = (estate: Estate): readonly string[] => [
   `innodb_log_file_size=${logFileBytes(estate)}`,
   `max_connections=${estate.limits.connectionsPerInstance}`,
   'thread_handling=one-thread-per-connection',
+  // Caches of engines that only system tables and temporary results use.
+  'key_buffer_size=1048576',
+  'aria_pagecache_buffer_size=16777216',
+  'innodb_log_buffer_size=8388608',
   ...performanceSchemaLines,
 ];
 
@@ -214,9 +218,16 @@ const performanceSchemaLines: readonly string[] = [
   'performance_schema_events_waits_history_long_size=0',
   'performance_schema_events_transactions_history_size=0',
   'performance_schema_events_transactions_history_long_size=0',
-  'performance_schema_hosts_size=20',
-  'performance_schema_accounts_size=50',
-  'performance_schema_users_size=50',
+  'performance_schema_hosts_size=10',
+  'performance_schema_accounts_size=20',
+  'performance_schema_users_size=20',
+  // Classes that nobody asks for take room in every summary: mutexes, stages, memory.
+  'performance_schema_max_memory_classes=0',
+  'performance_schema_max_stage_classes=0',
+  'performance_schema_max_mutex_classes=0',
+  'performance_schema_max_rwlock_classes=0',
+  'performance_schema_max_cond_classes=0',
+  'performance_schema_max_socket_classes=0',
   'performance_schema_max_table_instances=500',
   'performance_schema_max_table_handles=500',
   'performance_schema_max_thread_instances=300',

@@ -12,28 +12,38 @@ import { benchStuns } from './stuns.ts';
 import { benchThroughput } from './throughput.ts';
 import type { Bench, BenchOptions } from './tools.ts';
 
-export const benches = {
-  startup: { what: 'from the command to the first transaction; three instances from stopped to serving', run: benchStartup },
-  stall: { what: 'how long survivors wait when a database is killed, hangs or is cut off', run: benchStall },
-  stuns: { what: 'which pauses of a machine cost it its membership, preset by preset', run: benchStuns },
-  throughput: { what: 'transactions a second of three equal sites beside one plain instance', run: benchThroughput },
-  memory: { what: 'what a lab without load keeps in memory', run: benchMemory },
-} as const satisfies Record<string, { readonly what: string; readonly run: Bench }>;
+const benches = {
+  startup: benchStartup,
+  stall: benchStall,
+  stuns: benchStuns,
+  throughput: benchThroughput,
+  memory: benchMemory,
+} as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;
 
-export const benchNames: readonly BenchName[] = ['startup', 'stall', 'stuns', 'throughput', 'memory'];
+/** A figure with where and when it was taken. */
+export type BenchFigure = Figure & { readonly machine: string; readonly at: string };
+
+export type BenchTell = {
+  readonly figure: (figure: BenchFigure) => void;
+  readonly progress: (text: string) => void;
+};
 
 /** Runs benches in the order given. Aborted, it ends what it started and rejects. */
 export const runBench = async (
   names: readonly BenchName[],
   options: BenchOptions,
-  tell: { readonly figure: (figure: Figure) => void; readonly progress: (text: string) => void },
+  tell: BenchTell,
   signal: AbortSignal,
 ): Promise<void> => {
-  for (const name of names) await benches[name].run(options, { clock: systemClock, signal, ...tell });
+  const machine = machineInWords();
+  const figure = (found: Figure): void =>
+    tell.figure({ ...found, machine, at: new Date(systemClock.now()).toISOString() });
+  for (const name of names)
+    await benches[name](options, { clock: systemClock, signal, progress: tell.progress, figure });
 };
 
 /** The machine that figures were taken on, in a line. */
-export const machineInWords = (): string =>
+const machineInWords = (): string =>
   `${availableParallelism()} cores (${cpus()[0]?.model.trim() || 'unknown processor'}), ${formatBytes(totalmem())} memory, Linux ${release()}`;

@@ -65,6 +65,14 @@ describe('bars', () => {
   });
 });
 
+test('the ratio of runs in turn is the median of the pairs', () => {
+  const values = [100, 400, 100];
+  const peer = { name: 'p', values: [200, 400, 100], inTurn: true } as const;
+  expect(figureOf({ name: 'x', unit: 'MB', values, peer }).ratio).toBe(1);
+  expect(figureOf({ name: 'x', unit: 'MB', values, peer: { name: 'p', values: [200, 400, 100] } }).ratio).toBe(0.5);
+  expect(figureOf({ name: 'x', unit: 'MB', values: [5], peer: { ...peer, values: [] } }).ratio).toBeNull();
+});
+
 test('a ratio by zero or nothing is none', () => {
   expect(ratioOf(5, 0)).toBeNull();
   expect(ratioOf(5, null)).toBeNull();

@@ -14,7 +14,7 @@ export type Figure = {
   /** What it was measured beside, in words; null: it stands alone. */
   readonly peer: string | null;
   readonly peer_value: number | null;
-  /** Value divided by the peer's. */
+  /** Value divided by the peer's; of runs in turn, the median of the pairs' ratios. */
   readonly ratio: number | null;
   /** What the value should not exceed; null: there is no such promise. */
   readonly bar: number | null;
@@ -27,7 +27,12 @@ export type Figure = {
 
 export type Unit = 'ms' | 'transactions/s' | 'MB' | 'evictions';
 
-export type Peer = { readonly name: string; readonly values: readonly number[] };
+export type Peer = {
+  readonly name: string;
+  readonly values: readonly number[];
+  /** Each run of the peer followed the run of ours with the same number. */
+  readonly inTurn?: true;
+};
 
 export type FigureParts = {
   readonly name: string;
@@ -52,7 +57,7 @@ export const figureOf = (parts: FigureParts): Figure => {
     spread,
     peer: parts.peer?.name ?? null,
     peer_value: peerValue,
-    ratio: ratioOf(value, peerValue),
+    ratio: parts.peer?.inTurn === true ? ratioOfPairs(parts.values, parts.peer.values) : ratioOf(value, peerValue),
     bar: parts.bar ?? null,
     worst_bar: parts.worstBar ?? null,
     note: parts.note ?? null,
@@ -64,10 +69,17 @@ export const figureOf = (parts: FigureParts): Figure => {
 export const ratioOf = (value: number | null, peer: number | null): number | null =>
   value === null || peer === null || peer === 0 ? null : Math.round((value / peer) * 1_000) / 1_000;
 
+const ratioOfPairs = (values: readonly number[], peers: readonly number[]): number | null => {
+  const ratios = values.flatMap((value, index) => ratioOf(value, peers[index] ?? null) ?? []);
+  return ratios.length === 0 ? null : medianOf(ratios);
+};
+
 /** True: within its bars. False: beyond one. Null: there is no bar, or nothing was measured. */
 export const withinBars = ({ value, spread, bar, worst_bar: worstBar }: Figure): boolean | null => {
   if (value === null || (bar === null && worstBar === null)) return null;
-  return value <= (bar ?? Number.POSITIVE_INFINITY) && (spread?.largest ?? value) <= (worstBar ?? Number.POSITIVE_INFINITY);
+  return (
+    value <= (bar ?? Number.POSITIVE_INFINITY) && (spread?.largest ?? value) <= (worstBar ?? Number.POSITIVE_INFINITY)
+  );
 };
 
 /** One decimal: what is behind it is noise in every unit of this bench. */

@@ -35,7 +35,8 @@ export type LabWish = { readonly preset?: PresetName; readonly rtt: string };
 /** Starts a lab without a workload, and ends it when `use` is done. */
 export const withLab = async <T>(tools: BenchTools, wish: LabWish, use: (lab: BenchLab) => Promise<T>): Promise<T> => {
   tools.signal.throwIfAborted();
-  const handle = await startLab({ ...labWish(wish), name: labName(), workload: false, detach: false }, () => undefined);
+  const options = { ...labWish(wish), name: labName(), workload: false, detach: false };
+  const handle = await startLab(options, () => undefined, undefined, tools.signal);
   try {
     tools.signal.throwIfAborted();
     return await use(await lookInto(handle, wish.preset ?? 'default'));
@@ -100,7 +101,12 @@ const ownFirst = (definition: LabDefinition, endpoints: readonly Endpoint[], sit
 };
 
 /** Into the daemon's namespaces first: only there is the site's own to be seen. */
-const enterSite = (definition: LabDefinition, pid: number, site: string, argv: readonly string[]): readonly string[] => {
+const enterSite = (
+  definition: LabDefinition,
+  pid: number,
+  site: string,
+  argv: readonly string[],
+): readonly string[] => {
   if (definition.mode === 'plain') return argv;
   const number = definition.estate.sites.findIndex(({ name }) => name === site) + 1;
   const user = process.getuid?.() === 0 ? [] : ['--user', '--preserve-credentials'];
@@ -213,7 +219,10 @@ export const holding = async (
 /** For whoever has to find out why nothing is acknowledged. */
 const wordsOf = (reports: ReadonlyMap<string, ClientReport>): string =>
   [...reports]
-    .map(([site, { acknowledged, errors, unreachable }]) => `${site}: ${acknowledged} acknowledged, ${unreachable ?? Object.keys(errors).join(', ')}.`)
+    .map(
+      ([site, { acknowledged, errors, unreachable }]) =>
+        `${site}: ${acknowledged} acknowledged, ${unreachable ?? Object.keys(errors).join(', ')}.`,
+    )
     .join(' ');
 
 const reportsOf = (clients: readonly ClientProcess[]): ReadonlyMap<string, ClientReport> =>

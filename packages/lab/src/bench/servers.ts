@@ -15,19 +15,19 @@ import {
   type GaleraDriverOptions,
   galeraDriver,
   isAlive,
-  labPrograms,
   type Launch,
+  labPrograms,
   logFileBytes,
   makeSeed,
   newPassword,
   optionFile,
-  plantSeed,
   type Programs,
+  plantSeed,
   signalGroup,
   socketPath,
   startProcess,
 } from '@coequal/engines';
-import { type Estate, type Placed, type Instance, placedInstances, type Service } from '@coequal/estate';
+import { type Estate, type Instance, type Placed, placedInstances, type Service } from '@coequal/estate';
 import { fail, reasonOf, silentLog, until } from '@coequal/kernel';
 import type { Endpoint } from '@coequal/proof';
 import { type Authority, issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
@@ -203,7 +203,13 @@ const certify = async (
   const own = owner === undefined ? undefined : { uid: owner, gid: owner };
   const { certificate, key } = await issueCertificate(
     authority,
-    { commonName: instance.name, dnsNames: [instance.name], addresses: [instance.at.address], days: certificateDays, usage: 'both' },
+    {
+      commonName: instance.name,
+      dnsNames: [instance.name],
+      addresses: [instance.at.address],
+      days: certificateDays,
+      usage: 'both',
+    },
     clock,
   );
   const paths = {
@@ -228,7 +234,11 @@ export type Plain = {
 const plainStartDeadlineMs = 60_000;
 
 /** A plain instance on a fresh copy of the seed while `use` runs, in place of the first of the three. */
-export const withPlain = async <T>(servers: Servers, tools: BenchTools, use: (plain: Plain) => Promise<T>): Promise<T> => {
+export const withPlain = async <T>(
+  servers: Servers,
+  tools: BenchTools,
+  use: (plain: Plain) => Promise<T>,
+): Promise<T> => {
   const { clock, signal } = tools;
   const options = servers.optionsOf(0);
   const { runFolder } = options.places;
@@ -256,7 +266,11 @@ export const withPlain = async <T>(servers: Servers, tools: BenchTools, use: (pl
     return await use({ pid: running.pid, startedInMs, endpoint: await openAccount(servers, runFolder) });
   } finally {
     signalGroup(running, 'SIGKILL');
-    await until(clock, { what: 'The end of a plain instance', deadlineMs: 10_000, everyMs: 10 }, () => !isAlive(running));
+    await until(
+      clock,
+      { what: 'The end of a plain instance', deadlineMs: 10_000, everyMs: 10 },
+      () => !isAlive(running),
+    );
   }
 };
 

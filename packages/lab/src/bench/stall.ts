@@ -8,7 +8,7 @@ import { until } from '@coequal/kernel';
 import type { ClientReport } from '@coequal/proof';
 import { type Figure, figureOf, type Peer } from './figures.ts';
 import { type BenchLab, openBank, underLoad, untilWhole, withLab, withWitness } from './lab.ts';
-import { type Bench, type BenchOptions, type BenchTools, counting, defaultRtt } from './tools.ts';
+import { type Bench, type BenchOptions, type BenchTools, counting, defaultRtt, named } from './tools.ts';
 
 const kinds = ['kill', 'hang', 'partition'] as const;
 type Kind = (typeof kinds)[number];
@@ -46,12 +46,13 @@ const gaps = (runs: readonly Run[]): readonly number[] => runs.map(({ gapMs }) =
 const stallFigure = (
   kind: Kind,
   preset: PresetName,
-  { rtt = defaultRtt }: BenchOptions,
+  options: BenchOptions,
   runs: readonly Run[],
   peer: Peer,
-): Figure =>
-  figureOf({
-    name: `stall/${kind}/${preset}`,
+): Figure => {
+  const { rtt = defaultRtt } = options;
+  return figureOf({
+    name: named(`stall/${kind}/${preset}`, options),
     unit: 'ms',
     values: gaps(runs),
     peer,
@@ -63,6 +64,7 @@ const stallFigure = (
       worst_with_healing_ms: runs.length === 0 ? null : Math.max(...runs.map(({ healedGapMs }) => healedGapMs)),
     },
   });
+};
 
 /** One lab a preset: the faults in turn, another site each time, and all whole again in between. */
 const stalls = (preset: PresetName, runs: number, options: BenchOptions, tools: BenchTools): Promise<Runs> =>
@@ -74,7 +76,9 @@ const stalls = (preset: PresetName, runs: number, options: BenchOptions, tools: 
         if (kind === 'partition' && lab.definition.mode === 'plain') continue;
         const victim = lab.sites[(run + index) % lab.sites.length] ?? '';
         const result = await stallOnce(lab, kind, victim, tools);
-        tools.progress(`stall: preset ${preset}, ${kind} of ${victim}, run ${run} of ${runs}: ${Math.round(result.gapMs)} ms`);
+        tools.progress(
+          `stall: preset ${preset}, ${kind} of ${victim}, run ${run} of ${runs}: ${Math.round(result.gapMs)} ms`,
+        );
         seen.set(kind, [...(seen.get(kind) ?? []), result]);
       }
     }
@@ -91,7 +95,11 @@ const stallOnce = async (lab: BenchLab, kind: Kind, victim: string, tools: Bench
     withWitness(witness, async (ask) => {
       await advance(lab.sites, load.ratePerSecond, ackDeadlineMs);
       await lab.handle.fault({ kind, site: victim });
-      await until(clock, { what: `${victim} given up`, deadlineMs: ackDeadlineMs, everyMs: 50, signal }, async () => (await ask()).members < lab.sites.length);
+      await until(
+        clock,
+        { what: `${victim} given up`, deadlineMs: ackDeadlineMs, everyMs: 50, signal },
+        async () => (await ask()).members < lab.sites.length,
+      );
       await advance(survivors, load.ratePerSecond / 2, ackDeadlineMs);
       gapMs = longest(survivors, reports());
       await lab.handle.heal(victim);
@@ -105,6 +113,4 @@ const longest = (sites: readonly string[], reports: ReadonlyMap<string, ClientRe
   Math.max(...sites.map((site) => reports.get(site)?.longestPauseMs ?? 0));
 
 const errorsOf = (sites: readonly string[], reports: ReadonlyMap<string, ClientReport>): number =>
-  sites
-    .flatMap((site) => Object.values(reports.get(site)?.errors ?? {}))
-    .reduce((sum, count) => sum + count, 0);
+  sites.flatMap((site) => Object.values(reports.get(site)?.errors ?? {})).reduce((sum, count) => sum + count, 0);

@@ -35,7 +35,9 @@ export const benchStartup: Bench = async (options, tools) => {
       tools.progress(`startup: plain instance, run ${run} of ${runs}: ${Math.round(plain.at(-1) ?? 0)} ms`);
     }
     const peer = { name: 'one plain instance, from process start to first answer', values: plain };
-    tools.figure(figureOf({ name: 'startup/lab/serving', unit: 'ms', values: labs.map(({ servingMs }) => servingMs), peer }));
+    tools.figure(
+      figureOf({ name: 'startup/lab/serving', unit: 'ms', values: labs.map(({ servingMs }) => servingMs), peer }),
+    );
     const values = labs.map(({ firstMs }) => firstMs);
     tools.figure(figureOf({ name: 'startup/lab/first-transaction', unit: 'ms', values, peer, bar: labBarMs }));
     await driverStarts(servers, runs, tools);
@@ -50,7 +52,9 @@ const labStarts = async (runs: number, options: BenchOptions, tools: BenchTools)
   const starts: LabStart[] = [];
   for (const run of counting(runs)) {
     const start = await labStart(options.rtt ?? defaultRtt, tools);
-    tools.progress(`startup: lab, run ${run} of ${runs}: ${Math.round(start.servingMs)} ms, first transactions ${Math.round(start.firstMs)} ms`);
+    tools.progress(
+      `startup: lab, run ${run} of ${runs}: ${Math.round(start.servingMs)} ms, first transactions ${Math.round(start.firstMs)} ms`,
+    );
     starts.push(start);
   }
   return starts;
@@ -62,7 +66,9 @@ const labStart = async (rtt: string, { clock, signal }: BenchTools): Promise<Lab
   const name = labName();
   const began = clock.monotonic();
   const seen = new Map<string, number>();
-  const child = spawn(process.execPath, [launcher, 'lab', 'up', '--name', name, '--rtt', rtt], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [launcher, 'lab', 'up', '--name', name, '--rtt', rtt], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   try {
     let last = '';
     child.stdout.resume();
@@ -71,10 +77,14 @@ const labStart = async (rtt: string, { clock, signal }: BenchTools): Promise<Lab
       const step = /^\s*[\d.]+ s {2}(\S+)/.exec(line)?.[1];
       if (step !== undefined && !seen.has(step)) seen.set(step, clock.monotonic() - began);
     });
-    await until(clock, { what: 'A lab serving', deadlineMs: serveDeadlineMs, everyMs: 2, signal, last: () => last }, () => {
-      if (child.exitCode !== null) throw fail('LAB_ENDED', { name, reason: last, log: 'what it said' });
-      return seen.has('serving');
-    });
+    await until(
+      clock,
+      { what: 'A lab serving', deadlineMs: serveDeadlineMs, everyMs: 2, signal, last: () => last },
+      () => {
+        if (child.exitCode !== null) throw fail('LAB_ENDED', { name, reason: last, log: 'what it said' });
+        return seen.has('serving');
+      },
+    );
     return { servingMs: seen.get('bank') ?? 0, firstMs: seen.get('serving') ?? 0 };
   } finally {
     if (child.exitCode === null) {
@@ -106,7 +116,9 @@ const driverStarts = async (servers: Servers, runs: number, tools: BenchTools): 
     times.clean.push(await begin());
     await endAll('fence');
     times.killed.push(await begin());
-    progress(`startup: driver, run ${run} of ${runs}: ${Math.round(times.clean.at(-1) ?? 0)} ms after a clean stop, ${Math.round(times.killed.at(-1) ?? 0)} ms after a kill`);
+    progress(
+      `startup: driver, run ${run} of ${runs}: ${Math.round(times.clean.at(-1) ?? 0)} ms after a clean stop, ${Math.round(times.killed.at(-1) ?? 0)} ms after a kill`,
+    );
   }
   for (const run of counting(Math.min(runs, coldRuns))) {
     signal.throwIfAborted();
@@ -115,8 +127,12 @@ const driverStarts = async (servers: Servers, runs: number, tools: BenchTools): 
   }
   await endAll('fence');
   const peer = { name: 'bootstrap one, two full copies by rsync', values: times.cold };
-  tools.figure(figureOf({ name: 'startup/driver/after-stop', unit: 'ms', values: times.clean, peer, bar: driverBarMs }));
-  tools.figure(figureOf({ name: 'startup/driver/after-kill', unit: 'ms', values: times.killed, peer, bar: outageBarMs }));
+  tools.figure(
+    figureOf({ name: 'startup/driver/after-stop', unit: 'ms', values: times.clean, peer, bar: driverBarMs }),
+  );
+  tools.figure(
+    figureOf({ name: 'startup/driver/after-kill', unit: 'ms', values: times.killed, peer, bar: outageBarMs }),
+  );
 };
 
 /** Only the first instance has data; the others start empty and are copied to, both at once where the donor allows. */

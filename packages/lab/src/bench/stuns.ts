@@ -7,7 +7,7 @@ import { presets } from '@coequal/engines';
 import type { PresetName } from '@coequal/estate';
 import { figureOf } from './figures.ts';
 import { type BenchLab, openBank, underLoad, untilWhole, withLab, withWitness } from './lab.ts';
-import { type Bench, type BenchOptions, type BenchTools, counting, defaultRtt } from './tools.ts';
+import { type Bench, type BenchOptions, type BenchTools, counting, defaultRtt, named } from './tools.ts';
 
 const pausesMs = [300, 600, 1_000, 2_000];
 const presetOrder: readonly PresetName[] = ['tight', 'default', 'virtual-machines', 'stock'];
@@ -35,23 +35,31 @@ const stunsOf = (preset: PresetName, options: BenchOptions, tools: BenchTools): 
       const stuns: Stun[] = [];
       for (const run of counting(runs)) {
         const stun = await stunOnce(lab, lab.sites[run % lab.sites.length] ?? '', pauseMs, tools);
-        tools.progress(`stuns: preset ${preset}, ${pauseMs} ms, run ${run} of ${runs}: ${stun.evicted ? 'evicted' : 'kept'}`);
+        tools.progress(
+          `stuns: preset ${preset}, ${pauseMs} ms, run ${run} of ${runs}: ${stun.evicted ? 'evicted' : 'kept'}`,
+        );
         stuns.push(stun);
       }
       const evictions = stuns.filter(({ evicted }) => evicted).length;
       if (pauseMs <= toleratedPauseMs) brokenPromises += evictions;
-      tools.figure(stunFigure(preset, pauseMs, stuns, evictions));
+      tools.figure(stunFigure(preset, pauseMs, stuns, evictions, options));
     }
     tools.progress(
       `stuns: preset ${preset} tolerates ${toleratedPauseMs} ms; evicted by pauses up to that: ${brokenPromises === 0 ? 'never' : `${brokenPromises} times`}`,
     );
   });
 
-const stunFigure = (preset: PresetName, pauseMs: number, stuns: readonly Stun[], evictions: number) => {
+const stunFigure = (
+  preset: PresetName,
+  pauseMs: number,
+  stuns: readonly Stun[],
+  evictions: number,
+  options: BenchOptions,
+) => {
   const { toleratedPauseMs } = presets[preset];
   const gap = figureOf({ name: '', unit: 'ms', values: stuns.map(({ gapMs }) => gapMs) });
   return {
-    ...figureOf({ name: `stuns/${preset}/${pauseMs}ms`, unit: 'evictions', values: [] }),
+    ...figureOf({ name: named(`stuns/${preset}/${pauseMs}ms`, options), unit: 'evictions', values: [] }),
     value: evictions,
     bar: pauseMs <= toleratedPauseMs ? 0 : null,
     detail: {

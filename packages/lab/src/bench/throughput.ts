@@ -8,7 +8,7 @@ import type { ClientReport } from '@coequal/proof';
 import { figureOf } from './figures.ts';
 import { type BenchLab, clientsAt, holding, type Load, openBank, underLoad, untilWhole, withLab } from './lab.ts';
 import { type Plain, type Servers, withPlain, withServers } from './servers.ts';
-import { type Bench, type BenchTools, counting, defaultRtt } from './tools.ts';
+import { type Bench, type BenchTools, counting, defaultRtt, named } from './tools.ts';
 
 const connectionsPerSite = 8;
 const defaultRuns = 3;
@@ -43,10 +43,10 @@ export const benchThroughput: Bench = async (options, tools) => {
   );
   tools.figure(
     figureOf({
-      name: 'throughput/three-sites',
+      name: named('throughput/three-sites', options),
       unit: 'transactions/s',
       values: equal.map(({ perSecond }) => perSecond),
-      peer: { name: 'one plain instance', values: plain.map(({ perSecond }) => perSecond) },
+      peer: { name: 'one plain instance', values: plain.map(({ perSecond }) => perSecond), inTurn: true },
       detail: {
         rtt,
         cores: availableParallelism(),

@@ -23,6 +23,10 @@ export type Bench = (options: BenchOptions, tools: BenchTools) => Promise<void>;
 
 export const defaultRtt = '5ms';
 
+/** The name of a figure, with the distance between the sites when that is another than usual. */
+export const named = (name: string, { rtt = defaultRtt }: BenchOptions): string =>
+  rtt === defaultRtt ? name : `${name}/${rtt}`;
+
 /** Numbers from 1, for "run 2 of 5". */
 export const counting = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 

@@ -17,6 +17,8 @@ import { type Lab, openLab } from './open.ts';
 const clock = systemClock;
 /** How often an interrupted start is swept until it has given up. */
 const startSweepMs = 100;
+/** Nobody is left to remove what the lab leaves: then it does so itself. */
+const abandoned = 'the command that started it is gone';
 const log = jsonLog((line) => process.stdout.write(line), clock);
 
 const main = async (folder: string): Promise<void> => {
@@ -59,7 +61,7 @@ const main = async (folder: string): Promise<void> => {
     attach: (_, __, gone) =>
       new Promise((resolve) => {
         gone.addEventListener('abort', () => {
-          ending.resolve('the command that started it is gone');
+          ending.resolve(abandoned);
           resolve(null);
         });
       }),
@@ -108,6 +110,7 @@ const main = async (folder: string): Promise<void> => {
   await clock.sleep(20);
   server.close();
   await rm(controlSocket(folder), { force: true });
+  if (reason === abandoned && !definition.keep) await rm(folder, { recursive: true, force: true });
   process.exit(0);
 };
 

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '@coequal/kernel';
-import type { LabDefinition } from '../definition.ts';
+import { type LabDefinition, smallHeap } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { daemonPrefix } from '../network/namespaces.ts';
 import { definitionPath, forwardSocket } from '../places.ts';
@@ -18,7 +18,7 @@ const main = async (folder: string): Promise<void> => {
   for (const [index, { host, port }] of definition.forwards.entries()) {
     await forward({ host, port }, { path: forwardSocket(folder, index) });
   }
-  const [program, ...args] = [...daemonPrefix(), process.execPath, daemon, folder];
+  const [program, ...args] = [...daemonPrefix(), process.execPath, ...smallHeap, daemon, folder];
   if (program === undefined) throw new Error('Bug: nothing to run');
   const child = spawn(program, args, { stdio: ['pipe', 'inherit', 'inherit'] });
   child.once('error', (error) => {
