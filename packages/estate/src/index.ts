@@ -18,7 +18,7 @@ export type {
   Service,
   Site,
 } from './model.ts';
-export { type EstateResult, estateOrThrow, formatProblems, parseEstate } from './parse.ts';
+export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export {
   hostNamed,

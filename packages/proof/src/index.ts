@@ -52,7 +52,7 @@ export {
   type DrillTools,
   runDrill,
 } from './drills/run.ts';
-export { type DrillRuns, type Spread, spreadOf, summariseRuns, worstPause } from './drills/runs.ts';
+export { type DrillRuns, type Spread, spreadOf, summariseRuns } from './drills/runs.ts';
 export { type DrillName, type Schedule, type Step, scheduleOf, shortestSeconds } from './drills/schedule.ts';
 export {
   type Completion,

@@ -43,7 +43,9 @@ export const labUp = async (world: World, flags: UpFlags): Promise<number> => {
   world.tell(`Ending the lab ${handle.name} …\n`);
   handle.detach();
   const { keptIn } = await lab.endLab(handle.name);
-  world.tell(keptIn === null ? 'The lab is down; nothing of it is left.\n' : `The lab is down; its data is kept in ${keptIn}.\n`);
+  world.tell(
+    keptIn === null ? 'The lab is down; nothing of it is left.\n' : `The lab is down; its data is kept in ${keptIn}.\n`,
+  );
   return exitCodes.good;
 };
 

@@ -34,8 +34,7 @@ describe('lab up', () => {
   });
 
   test('an interruption while it starts ends what was started', async () => {
-    const start = (signal: AbortSignal) =>
-      aborted(signal).then(() => Promise.reject(fail('INTERRUPTED', {})));
+    const start = (signal: AbortSignal) => aborted(signal).then(() => Promise.reject(fail('INTERRUPTED', {})));
     const ran = await runIn(['lab', 'up'], { start }, 'programs');
     expect(ran).toMatchObject({ code: 0, told: expect.stringMatching(/Nothing that it started is left/) });
   });
@@ -178,7 +177,9 @@ describe('lab down', () => {
   test('says where data is kept, and --discard removes it', async () => {
     const script = { listed: [{ ...listed('k', false), kept: true }] };
     expect((await runIn(['lab', 'status'], script)).out).toMatch(/k +ended, its data is kept/);
-    expect((await runIn(['lab', 'down', '--name', 'k'], script)).out).toMatch(/its data is kept in \/labs\/k \(--discard/);
+    expect((await runIn(['lab', 'down', '--name', 'k'], script)).out).toMatch(
+      /its data is kept in \/labs\/k \(--discard/,
+    );
     expect((await runIn(['lab', 'down', '--name', 'k', '--discard'], script)).out).toMatch(/nothing of it is left/);
   });
 

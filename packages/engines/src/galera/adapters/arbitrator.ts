@@ -3,9 +3,8 @@
  * It keeps nothing on disk; starting it again is all the recovery there is.
  */
 import type { Arbitrator, Instance, Placed, Service } from '@coequal/estate';
-import { type Clock, fail } from '@coequal/kernel';
+import type { Clock } from '@coequal/kernel';
 import { channelOptions, clusterAddress, type InstancePlaces } from '../configuration.ts';
-import { findFailure } from '../log.ts';
 import { formatProviderOptions } from '../presets.ts';
 import { makeFolder, readTail } from './files.ts';
 import { isAlive, type Launch, type Running, signal, startProcess, untilGone } from './process.ts';
@@ -82,16 +81,6 @@ export const arbitratorDriver = (options: ArbitratorOptions): ArbitratorDriver =
     },
     process: () => (running !== undefined && isAlive(running) ? running : undefined),
   };
-};
-
-/** The reason why an arbitrator ended, as an error. */
-export const arbitratorFailure = async (name: string, runFolder: string) => {
-  const finding = findFailure(await readTail(`${runFolder}/arbitrator.log`, 64 * 1024));
-  return fail('ENGINE_REFUSED_START', {
-    instance: name,
-    reason: `${finding?.reason ?? 'its process ended without a word in the log'}.`,
-    advice: finding?.advice ?? `See ${runFolder}/arbitrator.log.`,
-  });
 };
 
 /** Whether the last membership in the log was a Primary one. */
