@@ -11,7 +11,11 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const main = `${root}packages/cli/src/main.ts`;
-const bundled = `${root}node_modules/.bin/node`;
+// Some versions of npm remove the link while they tidy up the packages of other platforms; the program itself stays.
+const bundled =
+  [`${root}node_modules/.bin/node`, `${root}node_modules/node-${process.platform}-${process.arch}/bin/node`].find(
+    existsSync,
+  ) ?? `${root}node_modules/.bin/node`;
 
 const refuse = (message) => {
   process.stderr.write(`coequal: ${message}\n`);

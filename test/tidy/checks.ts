@@ -248,7 +248,12 @@ export const checkLockfile = (packages: Readonly<Record<string, LockEntry>>): re
 export const checkExports = (files: readonly SourceFile[]): readonly Finding[] => {
   const byPath = new Map(files.map((file) => [file.path, file.text]));
   const imports = files.flatMap(({ text }) => importsOf(text).filter(({ handedOn }) => !handedOn));
-  const used = new Set(imports.flatMap(({ names }) => names));
+  // A package that is loaded when it is first needed (`import('@coequal/lab')`) is used through the members of its value.
+  const loadsLater = files.some(({ text }) => /\bimport\('@coequal\/[a-z-]+'\)/.test(text));
+  const members = loadsLater
+    ? files.flatMap(({ text }) => [...text.matchAll(/\.(\w+)\(/g)].map((match) => match[1] ?? ''))
+    : [];
+  const used = new Set([...imports.flatMap(({ names }) => names), ...members]);
   return files
     .filter(({ path }) => /^packages\/[^/]+\/src\/index\.ts$/.test(path))
     .flatMap(({ path }) =>

@@ -83,9 +83,10 @@ export const startChecker = (tools: CheckerTools): Checker => {
     }
     const whole = turn % roundsPerLedgerCheck === 0 && ledgerCheckMs < longLedgerCheckMs;
     const began = clock.monotonic();
-    const totals = whole ? await readBooks(link) : await readTotals(link);
+    const books = whole ? await readBooks(link) : undefined;
     if (whole) ledgerCheckMs = clock.monotonic() - began;
-    const exact = 'transfers' in totals ? booksExact(totals) : totalsExact(totals);
+    const totals = books ?? (await readTotals(link));
+    const exact = totalsExact(totals) && (books === undefined || booksExact(books));
     if (!exact && state.exact !== false) tools.alarm(`the money or its ledger is not right at ${endpoint.site}`);
     state = {
       ...state,
