@@ -26,7 +26,7 @@ const bars: Partial<Record<PresetName, { readonly bar: number; readonly worstBar
 const ackDeadlineMs = 60_000;
 const ownPresets = ['default', 'tight'] as const;
 
-type Run = { readonly gapMs: number; readonly healedGapMs: number; readonly errors: number };
+type Run = { readonly gapMs: number; readonly healedGapMs: number; readonly errors: readonly string[] };
 type Runs = ReadonlyMap<Kind, readonly Run[]>;
 
 export const benchStall: Bench = async (options, tools) => {
@@ -60,7 +60,8 @@ const stallFigure = (
     ...(runs.length > 0 ? {} : { note: 'not possible in the plain mode of the lab' }),
     detail: {
       rtt,
-      survivor_errors: runs.reduce((sum, { errors }) => sum + errors, 0),
+      survivor_errors: runs.reduce((sum, { errors }) => sum + errors.length, 0),
+      survivor_error_codes: [...new Set(runs.flatMap(({ errors }) => errors))].sort().join(' ') || null,
       worst_with_healing_ms: runs.length === 0 ? null : Math.max(...runs.map(({ healedGapMs }) => healedGapMs)),
     },
   });
@@ -112,5 +113,8 @@ const stallOnce = async (lab: BenchLab, kind: Kind, victim: string, tools: Bench
 const longest = (sites: readonly string[], reports: ReadonlyMap<string, ClientReport>): number =>
   Math.max(...sites.map((site) => reports.get(site)?.longestPauseMs ?? 0));
 
-const errorsOf = (sites: readonly string[], reports: ReadonlyMap<string, ClientReport>): number =>
-  sites.flatMap((site) => Object.values(reports.get(site)?.errors ?? {})).reduce((sum, count) => sum + count, 0);
+/** A code for every error, as often as it was seen. */
+const errorsOf = (sites: readonly string[], reports: ReadonlyMap<string, ClientReport>): readonly string[] =>
+  sites
+    .flatMap((site) => Object.entries(reports.get(site)?.errors ?? {}))
+    .flatMap(([code, count]) => Array.from({ length: count }, () => code));
