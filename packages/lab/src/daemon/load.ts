@@ -95,11 +95,11 @@ const findUnfit = async (driver: GaleraDriver): Promise<readonly string[]> => {
   return [
     ...engines.map(
       ({ s, t, e }) =>
-        `${s}.${t} uses ${e}: its rows are not replicated, and writes to it are refused. Convert it: ALTER TABLE ${s}.${t} ENGINE=InnoDB`,
+        `${s}.${t} uses ${e}: what is written to it from now on stays at the site that wrote it (the server only warns). Convert it: ALTER TABLE ${s}.${t} ENGINE=InnoDB`,
     ),
     ...keyless.map(
       ({ s, t }) =>
-        `${s}.${t} has no primary key: deletes on it are refused and its changes replicate slowly. Add one: ALTER TABLE ${s}.${t} ADD PRIMARY KEY (…)`,
+        `${s}.${t} has no primary key: its changes replicate slowly, and its rows may lie in another order at each site. Add one: ALTER TABLE ${s}.${t} ADD PRIMARY KEY (…)`,
     ),
   ];
 };

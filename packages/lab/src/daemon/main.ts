@@ -111,6 +111,8 @@ const main = async (folder: string): Promise<void> => {
   server.close();
   await rm(controlSocket(folder), { force: true });
   if (reason === abandoned && !definition.keep) await rm(folder, { recursive: true, force: true });
+  // A healing that was under way may have started something since.
+  await endMarked(markOf(definition), { graceMs: 0 });
   process.exit(0);
 };
 

@@ -69,6 +69,7 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     undo.splice(0, 1, () => runtime.close());
     if (definition.workload) for (const site of sitesWithClients(runtime)) runtime.readyClients(site);
     await startDatabases(tools, programs, runtime);
+    runtime.startSupervision();
     await openAccounts(stage, runtime, database);
     await openForwards(definition, network.mode);
     let checker: Checker | null = null;

@@ -37,6 +37,8 @@ export type Runtime = {
   readonly heal: (site: string | undefined, wait: boolean) => Promise<string>;
   readonly fullOutage: () => Promise<void>;
   readonly forcePrimary: (instance: string) => Promise<string>;
+  /** From now on instances that end by themselves are started again: only once they have been started at all. */
+  readonly startSupervision: () => void;
   /** Endpoints as clients inside a site see them: its own first, the others by distance. */
   readonly endpointsFrom: (site: string) => readonly Endpoint[];
   /** Endpoints as the daemon sees them. */
@@ -110,6 +112,12 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     if (fault.forMs !== undefined) healLater(site.name, active, fault.forMs);
     return `${site.name}: ${active.text}.`;
   };
+
+  /** For the end of the lab: what cannot be undone must not keep the rest from ending. */
+  const undone = (active: ActiveFault): Promise<void> =>
+    active
+      .undo()
+      .catch((error: unknown) => log('warn', 'fault not undone', { fault: active.text, reason: reasonOf(error) }));
 
   const healLater = (site: string, active: ActiveFault, afterMs: number): void => {
     clock
@@ -188,6 +196,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
    * for a moment in a membership that the others have left. One that cannot come back by itself is started again.
    */
   const settle = async (driver: GaleraDriver): Promise<void> => {
+    const broken = () => stage.sites.some((site) => site.drivers.includes(driver) && faultsOf(site.name).length > 0);
     try {
       await until(
         clock,
@@ -200,6 +209,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       );
     } catch (error) {
       log('warn', 'instance does not settle', { instance: driver.instance, reason: reasonOf(error) });
+      // Broken anew meanwhile, or to end with the lab: then it is not to be started again.
+      if (closing.signal.aborted || broken()) return;
       await driver.fence();
       await rejoin(driver, serveDeadlineMs);
     }
@@ -321,7 +332,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     if (recent.length >= restartsPerMinute) return;
     const again = inTurn(async () => {
       // What is being broken is seen as down before its fault is on the list: only in turn the list is right.
-      if (faultsOf(site.name).length > 0 || driver.process() !== undefined) return;
+      if (closing.signal.aborted || faultsOf(site.name).length > 0 || driver.process() !== undefined) return;
       restarts.set(driver.instance, [...recent, clock.monotonic()]);
       const { reason } = await driver.observe();
       say(site.name, `${driver.instance} ended by itself (${reason}) and is started again`);
@@ -330,9 +341,11 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     await again.catch((error: unknown) => say(site.name, reasonOf(error)));
   };
 
-  supervise().catch((error: unknown) => {
-    if (!closing.signal.aborted) log('error', 'supervision ended', { reason: reasonOf(error) });
-  });
+  const startSupervision = (): void => {
+    supervise().catch((error: unknown) => {
+      if (!closing.signal.aborted) log('error', 'supervision ended', { reason: reasonOf(error) });
+    });
+  };
 
   const fullOutage = (): Promise<void> =>
     inTurn(async () => {
@@ -385,12 +398,13 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     heal,
     fullOutage,
     forcePrimary: force,
+    startSupervision,
     endpointsFrom,
     endpoints: addressed,
     close: async () => {
       closing.abort();
       await Promise.allSettled([...[...clients.values()].flat(), ...waiting.values()].map((client) => client.finish()));
-      for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await active.undo();
+      for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await undone(active);
       await Promise.allSettled([
         ...drivers().map((driver) => (definition.keep ? driver.stop(30_000) : driver.fence())),
         ...stage.sites.flatMap((site) => site.arbitrators.map((arbitrator) => arbitrator.fence())),
