@@ -5,11 +5,21 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { access, constants, cp, mkdir, open, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, cp, mkdir, open, readdir, readFile, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { findPrograms, labPrograms } from '@coequal/engines';
 import { type Estate, estateOrThrow, type PresetName } from '@coequal/estate';
-import { CoequalError, codeOf, fail, formatBytes, reasonOf, systemClock, systemRandom, until } from '@coequal/kernel';
+import {
+  CoequalError,
+  codeOf,
+  fail,
+  formatBytes,
+  reasonOf,
+  systemClock,
+  systemRandom,
+  until,
+  within,
+} from '@coequal/kernel';
 import type { DrillReport, Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
@@ -67,6 +77,8 @@ export type EndedLab = {
 
 const clock = systemClock;
 const startDeadlineMs = 20_000;
+/** A snapshot looks at every instance, each with a deadline of its own well below this. */
+const answerDeadlineMs = 15_000;
 /** What one site's data, logs and a full transfer take, at the least. */
 const diskBytesPerSite = 400 * 2 ** 20;
 
@@ -264,14 +276,23 @@ const refuseSecond = async (name: string, folder: string): Promise<void> => {
   throw fail('LAB_ALREADY_RUNNING', { name, pid: pid.trim() });
 };
 
+/** How long a daemon may take to say that it is there; one that hangs is there too. */
+const greetingMs = 1_000;
+
+/** Whether a daemon is there. Connecting is no answer: a daemon that was just killed still lets itself be connected to. */
 const answers = async (name: string, folder: string): Promise<boolean> => {
+  const control = await openControl(controlSocket(folder), name, daemonLog(folder)).catch(() => undefined);
+  if (control === undefined) return false;
+  const done = new AbortController();
+  const there = () => true;
   try {
-    const control = await openControl(controlSocket(folder), name, daemonLog(folder));
+    return await Promise.race([
+      control.call('ping').then(there, () => false),
+      clock.sleep(greetingMs, done.signal).then(there, there),
+    ]);
+  } finally {
+    done.abort();
     control.close();
-    return true;
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
   }
 };
 
@@ -291,7 +312,10 @@ const define = async (
   // A kept lab was loaded when it was new; that it was decides which schema the bank uses.
   const loadPath = options.loadPath === undefined ? (earlier?.loadPath ?? null) : await checkDump(options.loadPath);
   const cacheFolder = places().cache;
-  for (const path of [folder, cacheFolder]) await makeFolder(path);
+  for (const path of [folder, cacheFolder]) {
+    await makeFolder(path);
+    await checkPassage(path);
+  }
   await checkSpace(folder, siteNames.length);
   progress('programs');
   const programs = await findPrograms(labPrograms(described), {
@@ -374,6 +398,20 @@ const makeFolder = async (path: string): Promise<void> => {
   } catch (error) {
     const advice = 'Set COEQUAL_HOME to a folder that you may write.';
     throw fail('FOLDER_UNWRITABLE', { path, reason: reasonOf(error), advice }, { cause: error });
+  }
+};
+
+/** As root the databases run as the user `nobody`, who has to get to the programs and to the data. */
+const checkPassage = async (path: string): Promise<void> => {
+  if (userId() !== 0) return;
+  const parts = (await realpath(path)).split('/');
+  for (let depth = 2; depth <= parts.length; depth += 1) {
+    const folder = parts.slice(0, depth).join('/');
+    if (((await stat(folder)).mode & 0o001) !== 0) continue;
+    throw fail('PERMISSION_MISSING', {
+      what: `the databases run as the user nobody, who may not enter ${folder}`,
+      advice: 'Set COEQUAL_HOME to a folder that everybody may enter, or leave it out (/var/lib/coequal).',
+    });
   }
 };
 
@@ -470,6 +508,8 @@ const reasonIn = (line: string): string => {
   }
 };
 
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 const cleanEnvironment = (): Readonly<Record<string, string>> => {
   const passed: Record<string, string> = {};
   for (const name of [
@@ -487,12 +527,23 @@ const cleanEnvironment = (): Readonly<Record<string, string>> => {
     const value = process.env[name];
     if (value !== undefined) passed[name] = value;
   }
+  // Ordinary users and schedulers often have a path without the administrators' programs (unshare, ip, mount).
+  passed['PATH'] = [passed['PATH'], systemPath].filter((path) => path !== undefined && path !== '').join(':');
   return passed;
 };
 
 const handleOf = (name: string, folder: string, control: ControlClient): LabHandle => ({
   name,
-  snapshot: async () => (await control.call('snapshot')) as LabSnapshot,
+  snapshot: async () =>
+    (await within(
+      clock,
+      {
+        what: `An answer of the lab ${name}`,
+        deadlineMs: answerDeadlineMs,
+        advice: `Its daemon hangs or the machine is overloaded; \`coequal lab down --name ${name}\` ends it also then.`,
+      },
+      control.call('snapshot'),
+    )) as LabSnapshot,
   watch: async (onSnapshot, signal) => {
     const watcher = await openControl(controlSocket(folder), name, daemonLog(folder));
     if (signal.aborted) {

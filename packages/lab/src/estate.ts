@@ -1,6 +1,7 @@
 /**
  * The lab's estate: made from a number of sites, or from a user's own file, with the addresses, ports and folders
- * that the lab can serve on this machine. What the file says of sites, hosts, presets, encryption and limits is kept.
+ * that the lab can serve on this machine. What the file says of sites, hosts, presets and encryption is kept; sizes meant for
+ * real machines are brought down to the lab's.
  */
 import type { Arbitrator, Estate, Host, Instance, PresetName, Service, Site } from '@coequal/estate';
 import { fail } from '@coequal/kernel';
@@ -47,6 +48,13 @@ export const labLimits: Estate['limits'] = {
   galeraCacheBytes: 64 * 2 ** 20,
 };
 
+const smallerOf = (asked: Estate['limits'], most: Estate['limits']): Estate['limits'] => ({
+  connectionsPerInstance: Math.min(asked.connectionsPerInstance, most.connectionsPerInstance),
+  bufferPoolBytes: Math.min(asked.bufferPoolBytes, most.bufferPoolBytes),
+  freeDiskBytes: Math.min(asked.freeDiskBytes, most.freeDiskBytes),
+  galeraCacheBytes: Math.min(asked.galeraCacheBytes, most.galeraCacheBytes),
+});
+
 const standardPorts = { client: 3306, group: 4567, incremental: 4568, transfer: 4444 };
 
 export type AddressPlan = {
@@ -91,7 +99,8 @@ export const layOut = async (estate: Estate, folder: string, plan: AddressPlan):
     service.encryption === undefined
       ? {}
       : { encryption: { keyFile: `${folder}/keys/data.keys`, safePaths: [plan.memoryFolder] } };
-  return { ...estate, sites, services: [{ ...service, ...encryption, instances, arbitrators }], gateways: [] };
+  const limits = smallerOf(estate.limits, labLimits);
+  return { ...estate, sites, services: [{ ...service, ...encryption, instances, arbitrators }], gateways: [], limits };
 };
 
 const onlyService = (estate: Estate): Service => {

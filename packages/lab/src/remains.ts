@@ -11,7 +11,7 @@ import { type Clock, codeOf, fail, until } from '@coequal/kernel';
 import { type LabDefinition, markOf } from './definition.ts';
 import { removeStaleHosts } from './hosts/cgroups.ts';
 import { definitionPath, keptMark } from './places.ts';
-import { endMarked, parentIn } from './process/sweep.ts';
+import { endMarked, startIn } from './process/sweep.ts';
 
 /** What of a lab's folder outlives it when its data is kept. */
 const kept = new Set(['sites', 'secrets.json', 'keys', 'lab.json', 'lab.log', 'kept']);
@@ -124,11 +124,8 @@ const holderOf = async (path: string): Promise<number | undefined> => {
 };
 
 /** When a process started, in the kernel's ticks since boot; 0 when it is gone. */
-const startOf = async (pid: number): Promise<number> => {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(nothingWhen('ENOENT', 'ESRCH'));
-  // Field 22; the program's name, which may hold blanks, is field 2.
-  return stat === undefined || parentIn(stat) === 0 ? 0 : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-};
+const startOf = async (pid: number): Promise<number> =>
+  Number(startIn((await readFile(`/proc/${pid}/stat`, 'utf8').catch(nothingWhen('ENOENT', 'ESRCH'))) ?? ''));
 
 const nothingWhen =
   (...codes: readonly string[]) =>

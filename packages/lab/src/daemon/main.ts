@@ -48,6 +48,7 @@ const main = async (folder: string): Promise<void> => {
   const lab = (): Promise<Lab> => opened;
 
   const handlers: Readonly<Record<string, Handler>> = {
+    ping: async () => null,
     ready: async (_, say) => {
       for (const step of steps) say(step);
       listeners.add(say);

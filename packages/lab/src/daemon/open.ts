@@ -69,6 +69,8 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     undo.splice(0, 1, () => runtime.close());
     if (definition.workload) for (const site of sitesWithClients(runtime)) runtime.readyClients(site);
     await startDatabases(tools, programs, runtime);
+    // An arbitrator that is there before them keeps databases from re-forming the group that they remember.
+    for (const site of stage.sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
     runtime.startSupervision();
     await openAccounts(stage, runtime, database);
     await openForwards(definition, network.mode);
@@ -137,7 +139,6 @@ const startDatabases = async (tools: OpenTools, programs: Programs, runtime: Run
   const { definition, clock, log, progress } = tools;
   const { stage } = runtime;
   progress('databases', stage.kept ? 'starting with kept data' : 'starting');
-  for (const site of stage.sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
   const how = { service: stage.service.name, clock, log, serveDeadlineMs };
   if (definition.loadPath === null || stage.kept) {
     await startService(runtime.drivers(), how);

@@ -72,8 +72,16 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const restarts = new Map<string, number[]>();
   const closing = new AbortController();
   let turn: Promise<unknown> = Promise.resolve();
+  let recovering: Promise<unknown> = Promise.resolve();
   /** Healing in progress, per site: supervision keeps its hands off. */
-  const busy = new Set<string>();
+  const busy = new Map<string, number>();
+  const hold = (sites: readonly StageSite[]): (() => void) => {
+    const add = (count: number): void => {
+      for (const { name } of sites) busy.set(name, (busy.get(name) ?? 0) + count);
+    };
+    add(1);
+    return () => add(-1);
+  };
 
   const say = (site: string | null, text: string): void => {
     events.push({ at: clock.now(), site, text });
@@ -145,30 +153,57 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   /** Starts what is down in these sites, and waits until everything there serves. */
   const restart = async (sites: readonly StageSite[]): Promise<void> => {
-    for (const site of sites) busy.add(site.name);
+    const release = hold(sites);
     try {
-      for (const site of sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
-      const observed = await Promise.all(drivers().map((driver) => driver.observe()));
-      const anyServes = observed.some(({ state }) => serves(state));
-      if (anyServes) {
-        const down = sites.flatMap((site) => site.drivers).filter((driver) => driver.process() === undefined);
-        await Promise.all(down.map((driver) => rejoin(driver, serveDeadlineMs)));
-      } else {
-        await recoverAll(sites);
-      }
+      // Who serves may not have noticed yet that the majority is gone: then the first try finds nobody to join.
+      await bringUp(sites).catch((error: unknown) => {
+        log('warn', 'sites did not come up at once', { reason: reasonOf(error) });
+        return bringUp(sites);
+      });
       await Promise.all(sites.flatMap((site) => site.drivers).map(settle));
       for (const site of sites) restartClients(site.name);
     } finally {
-      for (const site of sites) busy.delete(site.name);
+      release();
+    }
+  };
+
+  const bringUp = async (sites: readonly StageSite[]): Promise<void> => {
+    await decided(() => recoverUnlessServed(sites));
+    for (const site of sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
+    const down = sites.flatMap((site) => site.drivers).filter((driver) => driver.process() === undefined);
+    await Promise.all(down.map((driver) => rejoin(driver, serveDeadlineMs)));
+  };
+
+  /** One recovery at a time: two that plan side by side could start the service twice. */
+  const decided = (recovery: () => Promise<void>): Promise<void> => {
+    const result = recovering.then(recovery, recovery);
+    recovering = result.catch(() => undefined);
+    return result;
+  };
+
+  const recoverUnlessServed = async (sites: readonly StageSite[]): Promise<void> => {
+    const observed = await Promise.all(drivers().map((driver) => driver.observe()));
+    if (observed.some(({ state }) => serves(state))) return;
+    // A recovery stops and starts instances everywhere.
+    const release = hold(stage.sites);
+    try {
+      await recoverAll(sites);
+    } finally {
+      release();
     }
   };
 
   /** Nobody serves: give those that still run a moment to find each other, then recover as a whole. */
   const recoverAll = async (sites: readonly StageSite[]): Promise<void> => {
     const unreachable = stage.sites
-      .filter((site) => faultsOf(site.name).some(({ down }) => down) && !sites.includes(site))
+      .filter((site) => !sites.includes(site) && faultsOf(site.name).some(isOutOfReach))
       .flatMap((site) => site.drivers.map((driver) => driver.instance));
     if (drivers().every((driver) => driver.process() !== undefined) && (await cameBack(5_000))) return;
+    // An arbitrator in a group without a majority keeps the databases from re-forming it.
+    const votes = stage.sites
+      .filter((site) => sites.includes(site) || !faultsOf(site.name).some(isOutOfReach))
+      .flatMap((site) => site.arbitrators);
+    if (unreachable.length === 0) await Promise.all(votes.map((arbitrator) => arbitrator.fence()));
     const recovery = await startService(drivers(), {
       service: stage.service.name,
       clock,
@@ -176,6 +211,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       serveDeadlineMs,
       unreachable,
     });
+    for (const arbitrator of votes) await arbitrator.start();
     say(null, `the service is back (${recovery.way})`);
   };
 
@@ -321,7 +357,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     while (!closing.signal.aborted) {
       await clock.sleep(supervisionEveryMs, closing.signal);
       for (const site of stage.sites) {
-        if (busy.has(site.name) || faultsOf(site.name).length > 0) continue;
+        if ((busy.get(site.name) ?? 0) > 0 || faultsOf(site.name).length > 0) continue;
         for (const driver of site.drivers) if (driver.process() === undefined) await revive(site, driver);
       }
     }
@@ -349,14 +385,14 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const fullOutage = (): Promise<void> =>
     inTurn(async () => {
-      for (const site of stage.sites) busy.add(site.name);
+      const release = hold(stage.sites);
       say(null, 'all instances are killed at once');
       await Promise.all([
         ...drivers().map((driver) => driver.fence()),
         ...stage.sites.flatMap((site) => site.arbitrators.map((arbitrator) => arbitrator.fence())),
       ]);
       for (const site of stage.sites) faults.delete(site.name);
-      await restart(stage.sites);
+      await restart(stage.sites).finally(release);
     });
 
   const force = (name: string): Promise<string> =>
@@ -415,6 +451,10 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 };
 
 const nothing = async (): Promise<void> => {};
+
+/** What such a site holds cannot be compared with the others, nor can it be joined to them. */
+const isOutOfReach = ({ down, fault }: ActiveFault): boolean =>
+  down || fault.kind === 'hang' || fault.kind === 'partition';
 
 /** Resident memory of a process and what it started, bytes; null when it is gone. */
 export const memoryOf = async (pid: number | undefined): Promise<number | null> => {

@@ -68,7 +68,9 @@ const needDelay = (fabric: Fabric, links: Fabric['links']): void => {
   if (links.some(({ means }) => means !== 'none')) return;
   throw fail('FAULT_IMPOSSIBLE', {
     fault: 'latency',
-    reason: fabric.limit ?? 'its links were made without delay, because a round trip time of 0 was asked for',
+    reason:
+      fabric.limit?.replace(/\.$/, '') ??
+      'its links were made without delay, because a round trip time of 0 was asked for',
     advice:
       fabric.limit === undefined
         ? 'Start the lab with a round trip time, such as --rtt 1ms.'

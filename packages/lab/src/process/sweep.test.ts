@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { endMarked, findMarked, holdsMark, markedEnvironment, parentIn } from './sweep.ts';
+import { endMarked, findMarked, holdsMark, isLeaving, markedEnvironment, parentIn, startIn } from './sweep.ts';
 
 const children: ChildProcess[] = [];
 
@@ -22,6 +22,23 @@ const newToken = (): string => randomBytes(8).toString('hex');
 
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+describe('a process that was killed', () => {
+  const line = (state: string, start: number): string =>
+    `7 (a) b) (c) ${state} 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 ${start} 1000 2\n`;
+
+  test('is leaving until the kernel has let go of it', () => {
+    expect(startIn(line('S', 4_711))).toBe('4711');
+    expect(isLeaving(line('R', 4_711), '4711')).toBe(true);
+    expect(isLeaving(line('Z', 4_711), '4711')).toBe(false);
+  });
+
+  test('is gone when its line is, or is another one’s', () => {
+    expect(isLeaving('', '4711')).toBe(false);
+    expect(isLeaving('', '')).toBe(false);
+    expect(isLeaving(line('S', 4_712), '4711')).toBe(false);
+  });
 });
 
 describe('the mark', () => {

@@ -34,12 +34,14 @@ export const endMarked = async (
   options: { readonly graceMs: number; readonly deadlineMs?: number; readonly clock?: Clock },
 ): Promise<number> => {
   const { clock = systemClock, graceMs } = options;
-  const seen = new Set<number>();
+  const seen = new Map<number, string>();
   const remaining = (): readonly number[] => {
     const found = findMarked(mark);
-    for (const pid of found) seen.add(pid);
+    for (const pid of found) seen.set(pid, seen.get(pid) ?? startIn(readProcess(pid, 'stat') ?? ''));
     return found;
   };
+  /** Memory, and the mark in it, goes before files, sockets and namespaces do. */
+  const leaving = (): boolean => [...seen].some(([pid, start]) => isLeaving(readProcess(pid, 'stat') ?? '', start));
   for (const pid of remaining()) {
     signal(pid, mark, 'SIGTERM');
     signal(pid, mark, 'SIGCONT');
@@ -58,7 +60,7 @@ export const endMarked = async (
     () => {
       const left = remaining();
       for (const pid of left) signal(pid, mark, 'SIGKILL');
-      return left.length === 0;
+      return left.length === 0 && !leaving();
     },
   );
   return seen.size;
@@ -71,7 +73,16 @@ export const holdsMark = (environment: string, mark: string): boolean => {
 };
 
 /** The parent in a line of /proc/PID/stat; the program's name in it may hold anything, also parentheses. Pure. */
-export const parentIn = (stat: string): number => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
+export const parentIn = (stat: string): number => Number(fieldsAfterName(stat)[1] ?? 0);
+
+/** When the process of a line of /proc/PID/stat started, in the kernel's ticks; empty when there is no line. Pure. */
+export const startIn = (stat: string): string => fieldsAfterName(stat)[19] ?? '';
+
+/** True when the line is of that very process, and the kernel has not yet let go of what it held. Pure. */
+export const isLeaving = (stat: string, start: string): boolean =>
+  start !== '' && startIn(stat) === start && !['Z', 'X'].includes(fieldsAfterName(stat)[0] ?? '');
+
+const fieldsAfterName = (stat: string): readonly string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
 const isMarked = (pid: number, mark: string): boolean => holdsMark(readProcess(pid, 'environ') ?? '', mark);
 

@@ -46,6 +46,7 @@ export type VolumeOptions = {
 };
 
 const UNMOUNT_DEADLINE_MS = 5_000;
+const SHRINK_ATTEMPTS = 50;
 const JOURNAL_MB = 16;
 /** The filler's name at the top of the volume. */
 const FILLER = '.full-disk';
@@ -146,8 +147,16 @@ const memoryVolume = async (runner: Runner, options: VolumeOptions): Promise<Lab
     can: { fill: true, slow: false, reason: 'its data lies in memory, which cannot be slowed down' },
     // Shrinking to what is in use costs no memory, which a filler would.
     fill: async () => {
-      const { blocks, bfree, bsize } = await statfs(folder);
-      await resize((blocks - bfree) * bsize);
+      // What is written between the look and the shrinking makes it too small, which the kernel refuses.
+      for (let attempt = 1; ; attempt += 1) {
+        const { blocks, bfree, bsize } = await statfs(folder);
+        try {
+          await resize((blocks - bfree) * bsize);
+          return;
+        } catch (error) {
+          if (attempt === SHRINK_ATTEMPTS) throw error;
+        }
+      }
     },
     unfill: async () => {
       await resize(sizeBytes);
