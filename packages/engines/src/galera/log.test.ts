@@ -1,6 +1,6 @@
 /** Reasons from the server's log, on lines as MariaDB 10.11 writes them. */
 import { describe, expect, it } from 'vitest';
-import { findFailure, findProgress } from './log.ts';
+import { findFailure, findProgress, saysDiskIsFull } from './log.ts';
 
 describe('findFailure', () => {
   it.each([
@@ -47,5 +47,13 @@ describe('findProgress', () => {
       'InnoDB',
     );
     expect(findProgress('nothing of note')).toBeUndefined();
+  });
+});
+
+describe('saysDiskIsFull', () => {
+  it('knows the line with which the server begins to wait, and no other', () => {
+    const line = `2026-11-23 13:18:02 9 [ERROR] mariadbd: Disk is full writing './binlog.000002' (Errcode: 28 "No space left on device"). Waiting for someone to free space...`;
+    expect(saysDiskIsFull(line)).toBe(true);
+    expect(saysDiskIsFull('2026-11-23 13:18:02 0 [Note] WSREP: Member 1.0 synced with group.')).toBe(false);
   });
 });

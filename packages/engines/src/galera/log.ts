@@ -93,6 +93,9 @@ export const findProgress = (log: string): string | undefined => {
   return undefined;
 };
 
+/** Whether the server says that it waits for space. It does so for as long as it takes, and its group waits with it. */
+export const saysDiskIsFull = (log: string): boolean => /Disk is full|No space left on device|Errcode: 28\b/i.test(log);
+
 /** Whether a transfer of data to this instance has begun, by the log since its start. */
 export const hasBegunTransfer = (log: string): boolean =>
   /wsrep_sst_\w+ --role 'joiner'|Prepared IST receiver|Receiving IST|Requesting state transfer/.test(log);

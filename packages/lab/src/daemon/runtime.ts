@@ -357,10 +357,18 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     while (!closing.signal.aborted) {
       await clock.sleep(supervisionEveryMs, closing.signal);
       for (const site of stage.sites) {
+        for (const driver of site.drivers) await fenceWhenFull(site, driver);
         if ((busy.get(site.name) ?? 0) > 0 || faultsOf(site.name).length > 0) continue;
         for (const driver of site.drivers) if (driver.process() === undefined) await revive(site, driver);
       }
     }
+  };
+
+  /** A server without space waits for it, and every other site waits with it: without it they go on. */
+  const fenceWhenFull = async (site: StageSite, driver: GaleraDriver): Promise<void> => {
+    if (driver.process() === undefined || !(await driver.diskIsFull())) return;
+    await driver.fence();
+    say(site.name, `${driver.instance} found its disk full and was fenced, so that the other sites go on`);
   };
 
   const revive = async (site: StageSite, driver: GaleraDriver): Promise<void> => {

@@ -15,7 +15,7 @@ import {
   optionFile,
   socketPath,
 } from '../configuration.ts';
-import { findFailure, findProgress, hasBegunTransfer } from '../log.ts';
+import { findFailure, findProgress, hasBegunTransfer, saysDiskIsFull } from '../log.ts';
 import {
   combinePosition,
   formatSavedState,
@@ -68,6 +68,8 @@ export type GaleraDriver = EngineDriver & {
   readonly process: () => { readonly pid: number; readonly startTicks: string } | undefined;
   /** Takes over a process that an earlier owner started. */
   readonly adopt: (process: { readonly pid: number; readonly startTicks: string }) => void;
+  /** True once the running server has said that it waits for space: until it is fenced, the whole group waits with it. */
+  readonly diskIsFull: () => Promise<boolean>;
   /** Whether its data folder holds a database. */
   readonly hasData: () => Promise<boolean>;
   /** Members of the last component on disk; empty when none is written. */
@@ -105,6 +107,9 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
   let running: Running | { readonly pid: number; readonly startTicks: string } | undefined;
   let stoppedInOrder = false;
   let logMark = 0;
+  /** How far the log was read for `diskIsFull`, and what was found since the start. */
+  let logSeen = 0;
+  let waitsForSpace = false;
   /** When it last answered, and when it was last started: how long a silence has lasted. */
   let answeredAt = 0;
   let startedAt = clock.monotonic();
@@ -114,6 +119,15 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
   let groupName: string | undefined;
 
   const target = () => ({ socketPath: socketPath(places.runFolder), ...options.account() });
+
+  const diskIsFull = async (): Promise<boolean> => {
+    const size = await sizeOf(logPath);
+    if (size > logSeen) {
+      waitsForSpace ||= saysDiskIsFull(await readTail(logPath, Math.min(logTailBytes, size - logSeen)));
+      logSeen = size;
+    }
+    return waitsForSpace;
+  };
 
   const freshLog = async (): Promise<string> => {
     const size = await sizeOf(logPath);
@@ -214,6 +228,8 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     await checkBeforeStart(options);
     forget();
     logMark = await sizeOf(logPath);
+    logSeen = logMark;
+    waitsForSpace = false;
     startedAt = clock.monotonic();
     servedSinceStart = false;
     stoppedInOrder = false;
@@ -364,6 +380,7 @@ export const galeraDriver = (options: GaleraDriverOptions): GaleraDriver => {
     untilServing,
     fence,
     storedPosition,
+    diskIsFull,
     hasData,
     storedComponent: async () => (await savedView())?.members ?? [],
     process: () => (running !== undefined && isAlive(running) ? running : undefined),
