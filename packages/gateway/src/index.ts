@@ -1,0 +1,1 @@
+export type { GatewayLimits, GatewaySettings, InstanceTarget, UserRule } from './settings.ts';
