@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatEstate } from './format.ts';
-import type { Estate, Host, Instance, Service } from './model.ts';
+import type { Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
 import { parseEstate } from './parse.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
@@ -51,6 +51,7 @@ const service = (sites: number, witness: boolean): fc.Arbitrary<Service> =>
           encryption: fc.record({ keyFile: folder.map((path) => `/keys${path}`), safePaths: fc.constant(['/']) }),
         }),
       ),
+      gateway: serviceGateway,
       instances: fc.tuple(
         ...Array.from({ length: witness ? sites - 1 : sites }, (_, index) => instanceOf('bank', index)),
       ),
@@ -66,6 +67,67 @@ const service = (sites: number, witness: boolean): fc.Arbitrary<Service> =>
       arbitrators: witness ? [{ name: 'witness', host: `host-${sites - 1}`, groupPort: 4567 }] : [],
     }));
 
+const user = fc.stringMatching(/^[A-Za-z0-9_@.-]{1,20}$/);
+const bytes = fc.integer({ min: 2 ** 16, max: 2 ** 30 });
+
+const serviceGateway: fc.Arbitrary<ServiceGateway> = fc
+  .record({
+    account: fc.record({ user, passwordFile: folder }),
+    profile: fc.constantFrom('real-time' as const, 'session' as const, 'local' as const),
+    users: fc.uniqueArray(
+      fc
+        .tuple(user, optional(fc.record({ profile: fc.constant('local' as const) })), fc.integer({ min: 1, max: 1e6 }))
+        .map(([name, part, connections]) => ({ user: name, ...part, connections })),
+      { selector: (one) => one.user, maxLength: 4 },
+    ),
+    guards: fc.constantFrom([], [{ name: 'a' }, { name: 'b', tables: ['t', 's.u'] }]),
+    more: optional(
+      fc.record({
+        largeWrites: fc.record({ aboveBytes: bytes, rule: fc.constantFrom('refuse', 'fragment', 'chunk') }),
+        schemaChanges: fc.record({ aboveBytes: fc.integer({ min: 0, max: 2 ** 45 }) }),
+        credentials: fc.record({ file: folder, keyFile: folder }),
+      }),
+    ),
+    limits: fc.record({
+      connections: fc.integer({ min: 5_000, max: 1e6 }),
+      connectionsPerUser: fc.integer({ min: 1, max: 5_000 }),
+      transactionBytes: bytes,
+      replayBytes: fc.integer({ min: 2 ** 30, max: 2 ** 40 }),
+      idleMs: milliseconds,
+      statementMs: milliseconds,
+      slowClientMs: fc.integer({ min: 1_000, max: 86_400_000 }),
+      handshakeMs: fc.integer({ min: 1_000, max: 600_000 }),
+      recoveryMs: fc.integer({ min: 60_001, max: 3_600_000 }),
+      silenceMs: fc.integer({ min: 5_500, max: 60_000 }),
+      failuresPerMinute: fc.integer({ min: 1, max: 100_000 }),
+    }),
+  })
+  .map(({ more, ...rest }) => ({ ...rest, ...more }));
+
+const gateway: fc.Arbitrary<Gateway> = fc
+  .tuple(
+    fc.integer({ min: 60_000, max: 65_535 }),
+    fc.integer({ min: 1, max: 64 }),
+    folder.map((path) => `/state${path}`),
+    optional(fc.record({ address: fc.constantFrom('10.9.9.9', 'fd00::9:9', '127.9.9.9') })),
+    optional(fc.record({ certificate: folder, key: folder })),
+    fc.uniqueArray(fc.constantFrom('10.0.0.0/8', 'fd00::/8', '192.0.2.7')),
+    fc.boolean(),
+  )
+  .map(([port, workers, stateFolder, address, shown, proxyFrom, proxyToInstances]) => ({
+    name: 'gate',
+    host: 'host-0',
+    service: 'bank',
+    port,
+    ...address,
+    metricsPort: port - 5_000,
+    workers,
+    stateFolder,
+    certificates: { authority: '/authority.pem', ...shown },
+    proxyFrom,
+    proxyToInstances,
+  }));
+
 const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean()).chain(([sites, witness]) =>
   fc.record({
     version: fc.constant(1 as const),
@@ -75,7 +137,7 @@ const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean(
       .map((hosts) => hosts.map((host, index) => ({ name: `site-${index}`, hosts: [host] }))),
     links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
     services: service(sites, witness && sites === 3).map((only) => [only]),
-    gateways: fc.constantFrom([], [{ name: 'gate', host: 'host-0', service: 'bank', port: 60_000 }]),
+    gateways: fc.array(gateway, { maxLength: 1 }),
     limits: fc.record({
       connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
       bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),

@@ -3,7 +3,7 @@
  * (a property test holds it to that), so a program may write the file that people read.
  */
 import { stringify } from 'yaml';
-import type { Estate, Host, Instance, Limits, Service } from './model.ts';
+import type { Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
 
 /** YAML text. Nothing is left to defaults that may change, except lists that are empty. */
 export const formatEstate = (estate: Estate, comment?: string): string => {
@@ -27,11 +27,41 @@ const formatHost = ({ memoryBytes, ...host }: Host): object => ({
   ...(memoryBytes === undefined ? {} : { memory: exactSize(memoryBytes) }),
 });
 
-const formatService = ({ arbitrators, instances, encryption, ...service }: Service): object => ({
+const formatService = ({ arbitrators, instances, encryption, gateway, ...service }: Service): object => ({
   ...service,
   ...(encryption === undefined ? {} : { encryption }),
   instances: instances.map(formatInstance),
   ...(arbitrators.length === 0 ? {} : { arbitrators }),
+  ...(gateway === undefined ? {} : { gateway: formatServiceGateway(gateway) }),
+});
+
+const formatServiceGateway = (gateway: ServiceGateway): object => ({
+  account: gateway.account,
+  profile: gateway.profile,
+  ...(gateway.users.length === 0 ? {} : { users: gateway.users }),
+  ...(gateway.guards.length === 0 ? {} : { guards: gateway.guards }),
+  ...(gateway.largeWrites === undefined
+    ? {}
+    : { largeWrites: { above: exactSize(gateway.largeWrites.aboveBytes), rule: gateway.largeWrites.rule } }),
+  ...(gateway.schemaChanges === undefined
+    ? {}
+    : { schemaChanges: { above: exactSize(gateway.schemaChanges.aboveBytes) } }),
+  ...(gateway.credentials === undefined ? {} : { credentials: gateway.credentials }),
+  limits: formatGatewayLimits(gateway.limits),
+});
+
+const formatGatewayLimits = (limits: GatewayLimits): object => ({
+  connections: limits.connections,
+  connectionsPerUser: limits.connectionsPerUser,
+  transaction: exactSize(limits.transactionBytes),
+  replay: exactSize(limits.replayBytes),
+  idle: `${limits.idleMs}ms`,
+  statement: `${limits.statementMs}ms`,
+  slowClient: `${limits.slowClientMs}ms`,
+  handshake: `${limits.handshakeMs}ms`,
+  recovery: `${limits.recoveryMs}ms`,
+  silence: `${limits.silenceMs}ms`,
+  failuresPerMinute: limits.failuresPerMinute,
 });
 
 const formatInstance = ({ name, host, dataFolder, cacheFolder, ports }: Instance): object => ({

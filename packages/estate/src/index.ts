@@ -4,24 +4,33 @@ export { jsonSchema, jsonSchemaText } from './json-schema.ts';
 export type {
   Arbitrator,
   Architecture,
+  ConsistencyProfile,
   Encryption,
   EngineName,
   Estate,
   GaleraPorts,
   Gateway,
+  GatewayCertificates,
+  GatewayLimits,
+  GatewayUser,
+  GuardRule,
   Host,
   Instance,
+  LargeWriteRule,
   Limits,
   Link,
   Placed,
   PresetName,
   Service,
+  ServiceGateway,
   Site,
 } from './model.ts';
 export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export {
+  gatewayAddress,
   hostNamed,
+  metricsAddress,
   monthlyCost,
   placedArbitrators,
   placedGateways,
@@ -33,3 +42,4 @@ export {
   votesOf,
 } from './queries.ts';
 export { maximumFileBytes } from './source.ts';
+export { defaultMetricsPort, defaultStateFolder, silenceByPreset } from './to-estate.ts';

@@ -52,6 +52,8 @@ export type Service = {
   readonly instances: readonly Instance[];
   /** Votes without data (garbd), for two sites and a witness. */
   readonly arbitrators: readonly Arbitrator[];
+  /** What all its gateways do. Undefined only where it has none. */
+  readonly gateway?: ServiceGateway;
 };
 
 export type Encryption = {
@@ -84,7 +86,77 @@ export type GaleraPorts = {
 
 export type Arbitrator = { readonly name: string; readonly host: string; readonly groupPort: number };
 
-export type Gateway = { readonly name: string; readonly host: string; readonly service: string; readonly port: number };
+/**
+ * The consistency that a service or user asks for. `real-time`: sees everything acknowledged anywhere before;
+ * `session`: sees its own writes wherever it is; `local`: what the instance has applied, which may be stale.
+ */
+export type ConsistencyProfile = 'real-time' | 'session' | 'local';
+
+/** Transactions that take the same guard serialise: by the tables they write, or by a comment in a statement. */
+export type GuardRule = { readonly name: string; readonly tables?: readonly string[] };
+
+export type LargeWriteRule = { readonly aboveBytes: number; readonly rule: 'refuse' | 'fragment' | 'chunk' };
+
+/** What a service asks of all its gateways. */
+export type ServiceGateway = {
+  /** The gateways' own account in the database. */
+  readonly account: { readonly user: string; readonly passwordFile: string };
+  readonly profile: ConsistencyProfile;
+  readonly users: readonly GatewayUser[];
+  readonly guards: readonly GuardRule[];
+  readonly largeWrites?: LargeWriteRule;
+  /** Tables above this size are not changed in a way that blocks every site, unless the session means it. */
+  readonly schemaChanges?: { readonly aboveBytes: number };
+  readonly credentials?: { readonly file: string; readonly keyFile: string };
+  readonly limits: GatewayLimits;
+};
+
+/** What differs for one user. */
+export type GatewayUser = {
+  readonly user: string;
+  readonly profile?: ConsistencyProfile;
+  readonly connections?: number;
+};
+
+/** Limits of each gateway. A time of 0 is none, where the estate file allows it. */
+export type GatewayLimits = {
+  readonly connections: number;
+  readonly connectionsPerUser: number;
+  /** What one transaction, and all of them together, may keep for their replay. */
+  readonly transactionBytes: number;
+  readonly replayBytes: number;
+  readonly idleMs: number;
+  readonly statementMs: number;
+  readonly slowClientMs: number;
+  readonly handshakeMs: number;
+  readonly recoveryMs: number;
+  readonly silenceMs: number;
+  readonly failuresPerMinute: number;
+};
+
+export type Gateway = {
+  readonly name: string;
+  readonly host: string;
+  readonly service: string;
+  readonly port: number;
+  /** An address of its own on the host; that of the host unless named. */
+  readonly address?: string;
+  /** On loopback of the host. */
+  readonly metricsPort: number;
+  readonly workers: number;
+  readonly stateFolder: string;
+  readonly certificates?: GatewayCertificates;
+  /** Networks whose connections begin with a PROXY header. */
+  readonly proxyFrom: readonly string[];
+  readonly proxyToInstances: boolean;
+};
+
+/** PEM files. The authority checks the instances; certificate and key, both or neither, are shown to clients. */
+export type GatewayCertificates = {
+  readonly authority: string;
+  readonly certificate?: string;
+  readonly key?: string;
+};
 
 export type Limits = {
   /** Connections one instance accepts. */

@@ -9,6 +9,8 @@ import { formatProblem, type Problem } from './problem.ts';
 const example = (name: string): string =>
   readFileSync(new URL(`../../../estates/${name}.yaml`, import.meta.url), 'utf8');
 const threeCentres = example('three-centres');
+/** The same without gateways (parse-gateway.test.ts is about those), for tests that add or move whole parts. */
+const direct = threeCentres.replace(/^# Where applications[\s\S]*?(?=^limits:)/m, '');
 const witness = example('two-sites-and-witness');
 
 const problemsOf = (text: string): readonly Problem[] => {
@@ -158,12 +160,9 @@ describe('names', () => {
     expect(problemsOf(text)[0]).toMatchObject(placeOf(text, point));
   });
 
-  test('a second service and a second gateway of one name are refused', () => {
-    const gateway = '  - { name: g, host: north-1, service: bank, port: 3307 }\n';
-    const text = `${threeCentres}\ngateways:\n${gateway}${gateway.replace('3307', '3308')}`;
-    expect(messagesOf(text)).toEqual([expect.stringMatching(/second gateway is named `g`/)]);
-    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(threeCentres) ?? [];
-    const twice = changed(threeCentres, service, `${service}\n${service}`);
+  test('a second service of one name is refused', () => {
+    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(direct) ?? [];
+    const twice = changed(direct, service, `${service}\n${service}`);
     expect(messagesOf(twice)).toContainEqual(expect.stringMatching(/second service is named `bank`/));
   });
 });
@@ -265,7 +264,7 @@ describe('places', () => {
   });
 
   test('one address for two hosts, and then for two instances, is told for each pair once', () => {
-    const text = changed(threeCentres, 'address: 10.0.2.11', 'address: 10.0.1.11');
+    const text = changed(direct, 'address: 10.0.2.11', 'address: 10.0.1.11');
     expect(messagesOf(text)).toEqual([
       expect.stringMatching(/Hosts `south-1` and `north-1` have the same address/),
       expect.stringMatching(/instance `bank-north` are both at 10\.0\.1\.11 port 3306/),
@@ -277,20 +276,10 @@ describe('places', () => {
     expect(messagesOf(text)[0]).toMatch(/have the same address fd00::1/);
   });
 
-  test('a gateway on the port of an instance is refused', () => {
-    const text = `${threeCentres}\ngateways:\n  - { name: g, host: north-1, service: bank, port: 3306 }\n`;
-    expect(messagesOf(text)).toEqual([expect.stringMatching(/Gateway `g` and instance `bank-north` are both at/)]);
-  });
-
-  test('a gateway to an unknown service is refused', () => {
-    const text = `${threeCentres}\ngateways:\n  - { name: g, host: north-1, service: bonk, port: 3307 }\n`;
-    expect(messagesOf(text)).toEqual([expect.stringMatching(/no service `bonk`.*mean `bank`/)]);
-  });
-
   test('two services may share hosts, not folders or ports', () => {
-    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(threeCentres) ?? [];
+    const [, service = ''] = /^services:\n([\s\S]*?)\n\nlimits/m.exec(direct) ?? [];
     const second = service.replaceAll('bank', 'shop').replaceAll('/coequal/shop-', '/coequal/bank-');
-    const messages = messagesOf(changed(threeCentres, service, `${service}\n${second}`));
+    const messages = messagesOf(changed(direct, service, `${service}\n${second}`));
     expect(messages.filter((message) => message.includes('share the folder'))).toHaveLength(3);
     expect(messages.filter((message) => message.includes('are both at'))).toHaveLength(3);
   });

@@ -1,17 +1,18 @@
 /**
  * From text to an estate that is known to be valid, or to the list of everything that is wrong with it. The
- * text goes through three gates in turn: YAML (`source.ts`), shape (`schema.ts`), rules (`rules.ts`); problems of
+ * text goes through three gates in turn: YAML (`source.ts`), shape (`schema.ts`, `to-estate.ts`), rules (`rules.ts`); problems of
  * one gate are told together, and the next gate is only reached by a file that passed the one before.
  */
 import { fail } from '@coequal/kernel';
 import type { z } from 'zod';
 import { schemaAt } from './json-schema.ts';
-import type { Encryption, Estate, Host, Instance, Service } from './model.ts';
+import type { Estate } from './model.ts';
 import { nearest } from './nearest.ts';
 import { type FilePath, type Finding, formatProblem, type Problem, pathText, sortProblems } from './problem.ts';
 import { checkRules } from './rules.ts';
-import { type EstateFile, estateFile } from './schema.ts';
+import { estateFile } from './schema.ts';
 import { readSource } from './source.ts';
+import { toEstate } from './to-estate.ts';
 
 export type EstateResult =
   | { readonly ok: true; readonly estate: Estate; readonly warnings: readonly Problem[] }
@@ -55,61 +56,6 @@ export const formatProblems = (path: string, problems: readonly Problem[]): stri
   const more = problems.length - listed.length;
   return [...listed, ...(more > 0 ? [`${path}: and ${more} more. Correct these first.`] : [])].join('\n');
 };
-
-const toEstate = (file: EstateFile): Estate => ({
-  version: file.version,
-  name: file.name,
-  sites: file.sites.map((site) => ({ name: site.name, hosts: site.hosts.map(toHost) })),
-  links: file.links.map(({ between, rtt }) => ({ between, rttMs: rtt })),
-  services: file.services.map(toService),
-  gateways: file.gateways,
-  limits: {
-    connectionsPerInstance: file.limits.connectionsPerInstance,
-    bufferPoolBytes: file.limits.bufferPool,
-    freeDiskBytes: file.limits.freeDisk,
-    galeraCacheBytes: file.limits.galeraCache,
-  },
-});
-
-const toHost = ({ name, address, cost, cpus, memory }: EstateFile['sites'][number]['hosts'][number]): Host => ({
-  name,
-  address: canonicalAddress(address),
-  ...(cost === undefined ? {} : { cost }),
-  ...(cpus === undefined ? {} : { cpus }),
-  ...(memory === undefined ? {} : { memoryBytes: memory }),
-});
-
-/** One text for one address, so that two spellings of it are seen to be the same. */
-const canonicalAddress = (address: string): string =>
-  address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address.toLowerCase();
-
-const toService = ({ encryption, instances, ...rest }: EstateFile['services'][number]): Service => ({
-  ...rest,
-  ...(encryption === undefined ? {} : { encryption: toEncryption(encryption) }),
-  instances: instances.map(toInstance),
-});
-
-const toEncryption = ({ keyFile, safePaths }: Encryption): Encryption => ({
-  keyFile,
-  safePaths: safePaths.map(withoutEndingSlash),
-});
-
-const toInstance = ({
-  name,
-  host,
-  dataFolder,
-  cacheFolder,
-  ports,
-}: EstateFile['services'][number]['instances'][number]): Instance => ({
-  name,
-  host,
-  dataFolder: withoutEndingSlash(dataFolder),
-  ...(cacheFolder === undefined ? {} : { cacheFolder: withoutEndingSlash(cacheFolder) }),
-  ports,
-});
-
-/** `/a//b/` and `/a/b` are one folder. */
-const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 type Issue = z.core.$ZodIssue;
 

@@ -30,6 +30,15 @@ export const placedGateways = (estate: Estate, service: Service): readonly Place
     estate.gateways.filter((gateway) => gateway.service === service.name),
   );
 
+/** Where applications reach a gateway: an address of its own, or that of its host. */
+export const gatewayAddress = ({ address, at }: Placed<Gateway>): string => address ?? at.address;
+
+/** Where a gateway shows its metrics: on loopback, and where its own address is one, on that. */
+export const metricsAddress = (gateway: Placed<Gateway>): string => {
+  const address = gatewayAddress(gateway);
+  return address.startsWith('127.') ? address : '127.0.0.1';
+};
+
 /** What names no known host is left out; in a parsed estate there is none. */
 const placed = <T extends { readonly host: string }>(estate: Estate, things: readonly T[]): readonly Placed<T>[] =>
   things.flatMap((thing) => {

@@ -5,12 +5,12 @@
  * Each rule is a function from the estate to findings. Paths are those of the file, whose lists have the same
  * order as the model's.
  */
-import type { Estate, Instance, Service } from './model.ts';
+import type { Estate, Gateway, Instance, Service } from './model.ts';
 import { nearest } from './nearest.ts';
 import type { FilePath, Finding } from './problem.ts';
-import { hostNamed, placedInstances, votesBySite, votesOf } from './queries.ts';
-
-type Rule = (estate: Estate) => readonly Finding[];
+import { hostNamed, metricsAddress, placedInstances, votesBySite, votesOf } from './queries.ts';
+import { duplicates, isBelow, named, perService, type Rule } from './rule.ts';
+import { gatewayRules, gatewayWarnings } from './rules-gateway.ts';
 
 export const checkRules = (
   estate: Estate,
@@ -18,18 +18,6 @@ export const checkRules = (
   errors: errorRules.flatMap((rule) => rule(estate)),
   warnings: warningRules.flatMap((rule) => rule(estate)),
 });
-
-/** A thing of the file that has a name, and where it stands. */
-type Named = { readonly name: string; readonly at: FilePath };
-
-const duplicates = (kind: string, things: readonly Named[]): readonly Finding[] =>
-  things
-    .filter(({ name }, index) => things.findIndex((other) => other.name === name) < index)
-    .map(({ name, at }) => ({
-      at: [...at, 'name'],
-      message: `A second ${kind} is named \`${name}\``,
-      advice: `Give each ${kind} a name of its own in the whole estate.`,
-    }));
 
 const uniqueNames: Rule = (estate) => [
   ...duplicates('site', named(estate.sites, ['sites'])),
@@ -47,9 +35,6 @@ const uniqueNames: Rule = (estate) => [
   ),
   ...duplicates('gateway', named(estate.gateways, ['gateways'])),
 ];
-
-const named = (things: readonly { readonly name: string }[], at: FilePath): readonly Named[] =>
-  things.map(({ name }, index) => ({ name, at: [...at, index] }));
 
 const unknown = (kind: string, name: string, known: readonly string[], at: FilePath): readonly Finding[] => {
   if (known.includes(name)) return [];
@@ -81,20 +66,17 @@ const knownReferences: Rule = (estate) => {
   ];
 };
 
-/** Everything that runs on a host, with the ports it listens on. */
+/** Everything that runs on a host, with the ports it listens on; on the address of its host unless named. */
 type Resident = {
   readonly what: string;
   readonly host: string;
   readonly at: FilePath;
-  readonly ports: readonly { readonly port: number; readonly at: FilePath }[];
+  readonly ports: readonly { readonly port: number; readonly at: FilePath; readonly address?: string }[];
 };
 
 const residents = (estate: Estate): readonly Resident[] => [
   ...estate.services.flatMap((service, index) => serviceResidents(service, ['services', index])),
-  ...estate.gateways.map(({ name, host, port }, index) => {
-    const at: FilePath = ['gateways', index];
-    return { what: `gateway \`${name}\``, host, at, ports: [{ port, at: [...at, 'port'] }] };
-  }),
+  ...estate.gateways.map((gateway, index) => gatewayResident(estate, gateway, ['gateways', index])),
 ];
 
 const serviceResidents = (service: Service, place: FilePath): readonly Resident[] => [
@@ -109,14 +91,30 @@ const serviceResidents = (service: Service, place: FilePath): readonly Resident[
   }),
 ];
 
+const gatewayResident = (estate: Estate, gateway: Gateway, at: FilePath): Resident => {
+  const { name, host, address, port, metricsPort } = gateway;
+  const place = hostNamed(estate, host);
+  const metrics = place === undefined ? '127.0.0.1' : metricsAddress({ ...gateway, ...place });
+  const ports = [
+    { port, at: [...at, 'port'], ...(address === undefined ? {} : { address }) },
+    // Every host has a loopback of its own.
+    {
+      port: metricsPort,
+      at: [...at, 'metricsPort'],
+      address: metrics === '127.0.0.1' ? `loopback of ${host}` : metrics,
+    },
+  ];
+  return { what: `gateway \`${name}\``, host, at, ports };
+};
+
 const onePerAddress: Rule = (estate) => {
   const taken = new Map<string, string>();
   const findings: Finding[] = [];
   for (const { what, host, ports } of residents(estate)) {
-    const address = hostNamed(estate, host)?.at.address;
-    if (address === undefined) continue;
+    const hostAddress = hostNamed(estate, host)?.at.address;
+    if (hostAddress === undefined) continue;
     const told = new Set<string>();
-    for (const { port, at } of ports) {
+    for (const { port, at, address = hostAddress } of ports) {
       const key = `${address} port ${port}`;
       const holder = taken.get(key);
       if (holder === undefined) taken.set(key, what);
@@ -188,11 +186,6 @@ const populatedSites: Rule = (estate) => {
       advice: 'Place an instance on one of its hosts, an arbitrator (a witness), or remove the site.',
     }));
 };
-
-const perService =
-  (check: (estate: Estate, service: Service, at: FilePath) => readonly Finding[]): Rule =>
-  (estate) =>
-    estate.services.flatMap((service, index) => check(estate, service, ['services', index]));
 
 const votes = perService((_, service, place) => {
   const count = votesOf(service);
@@ -307,10 +300,6 @@ const databaseNames = perService((_, service, place) =>
     : [],
 );
 
-/** True when the folder or file `inner` is `outer` or lies below it. Both absolute and without `..`. */
-const isBelow = (inner: string, outer: string): boolean =>
-  inner === outer || inner.startsWith(outer.endsWith('/') ? outer : `${outer}/`);
-
 const cacheInSafePlace = perService((_, service, place) => {
   const { encryption } = service;
   if (encryption === undefined) return [];
@@ -412,6 +401,7 @@ const errorRules: readonly Rule[] = [
   keyBesideData,
   ownFolders,
   memorySuffices,
+  ...gatewayRules,
 ];
 
-const warningRules: readonly Rule[] = [oneSiteDecides];
+const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings];

@@ -25,6 +25,10 @@ test('show sums the cost, counts the votes and names every address', async () =>
   expect(out).toMatch(/in all +1,220\.00 EUR\n/);
   expect(out).toContain('3 votes: serves while 2 of them live and reach each other');
   expect(out).toMatch(/bank-south +south +south-1 +10\.0\.2\.11:3306 +10\.0\.2\.11:4567/);
+  expect(out).toMatch(/gateway-west +west +west-1 +10\.0\.3\.11:3307 +– +none: a gateway/);
+  expect(out).toContain(
+    'Gateways: consistency real-time (reports local), guard overdraft, large writes chunk above 64 MiB',
+  );
   expect(out).toMatch(/north – west +5 ms\n/);
   expect(code).toBe(0);
 });
@@ -42,7 +46,7 @@ test('show --json is the estate as it is understood', async () => {
   expect(JSON.parse(out)).toMatchObject({
     name: 'example-bank',
     limits: { bufferPoolBytes: 32 * 2 ** 30 },
-    gateways: [],
+    gateways: [{ name: 'gateway-north', port: 3307, metricsPort: 13_307 }, {}, {}],
   });
 });
 

@@ -3,6 +3,7 @@ import {
   type Estate,
   estateOrThrow,
   formatProblem,
+  gatewayAddress,
   type Host,
   jsonSchemaText,
   monthlyCost,
@@ -11,6 +12,7 @@ import {
   placedGateways,
   placedInstances,
   type Service,
+  type ServiceGateway,
   votesOf,
 } from '@coequal/estate';
 import { formatBytes, formatDuration } from '@coequal/kernel';
@@ -175,16 +177,36 @@ const serviceLines = (estate: Estate, service: Service): readonly string[] => {
           endpoint(at.address, groupPort),
           'none: a vote only',
         ]),
-        ...placedGateways(estate, service).map(({ name, site, at, port }) => [
-          name,
-          site.name,
-          at.name,
-          endpoint(at.address, port),
+        ...placedGateways(estate, service).map((gateway) => [
+          gateway.name,
+          gateway.site.name,
+          gateway.at.name,
+          endpoint(gatewayAddress(gateway), gateway.port),
           '–',
           'none: a gateway',
         ]),
       ],
     ),
+    ...gatewayLines(service.gateway),
+  ];
+};
+
+/** What gateways do beyond forwarding; their limits are in the JSON. */
+const gatewayLines = (gateway: ServiceGateway | undefined): readonly string[] => {
+  if (gateway === undefined) return [];
+  const { profile, users, guards, largeWrites, schemaChanges } = gateway;
+  const others = users.flatMap((one) => (one.profile === undefined ? [] : [`${one.user} ${one.profile}`]));
+  return [
+    `Gateways: ${[
+      `consistency ${profile}${others.length === 0 ? '' : ` (${others.join(', ')})`}`,
+      ...guards.map(({ name }) => `guard ${name}`),
+      ...(largeWrites === undefined
+        ? []
+        : [`large writes ${largeWrites.rule} above ${formatBytes(largeWrites.aboveBytes)}`]),
+      ...(schemaChanges === undefined
+        ? []
+        : [`blocking schema changes refused above ${formatBytes(schemaChanges.aboveBytes)}`]),
+    ].join(', ')}`,
   ];
 };
 
