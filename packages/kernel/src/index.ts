@@ -1,4 +1,18 @@
 export { assert, unreachable } from './assert.ts';
+export {
+  type Combine,
+  type Counter,
+  Counters,
+  type CountersSnapshot,
+  type Family,
+  type FamilySnapshot,
+  type Gauge,
+  type Histogram,
+  lastingOf,
+  mergeSnapshots,
+  prometheusContentType,
+  prometheusText,
+} from './counters.ts';
 export { until, type Wait, within } from './deadline.ts';
 export {
   CoequalError,
