@@ -154,6 +154,13 @@ describe('one mistake in the example gets one problem, at its place, with what t
       '10.0.3.11, port: 3307',
       /Gateway `gateway-south` is on host `south-1`, and 10\.0\.3\.11 is the address of host `west-1`/,
     ],
+    [
+      'a host name as own address',
+      south,
+      `${south}address: gw.example.com, `,
+      'gw.example.com',
+      /IPv4 or IPv6 address/,
+    ],
     ['a network that is none', south, `${south}proxyFrom: [10.0.0.0/99], `, '10.0.0.0/99', /is not a network/],
     [
       'a folder of an instance',

@@ -3,7 +3,7 @@
  * (`gateways[]`). Defaults that depend on other keys (silence by preset, the metrics port) are filled in by `parse.ts`.
  */
 import { z } from 'zod';
-import { address, duration, KiB, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
+import { duration, KiB, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
 
 /** Names of database accounts go into SQL texts that people run; 128 is the server's limit. */
 const userRule = {
@@ -29,6 +29,22 @@ const network = z
       });
   })
   .meta({ description: 'An address, or a network with its length.', examples: ['10.0.9.0/24'] });
+
+/** No host name: connections are made *from* it, which takes the address itself. */
+const ownAddress = z
+  .string()
+  .superRefine((value, context) => {
+    if (![z.ipv4(), z.ipv6()].some((kind) => kind.safeParse(value).success) || /^[0.:]+$/.test(value))
+      context.addIssue({
+        code: 'custom',
+        message: `\`${value.slice(0, 60)}\` is not an address that a gateway can have`,
+        params: { advice: 'Give an IPv4 or IPv6 address (without brackets) of the host, without a port.' },
+      });
+  })
+  .meta({
+    description: 'An IP address of its own on the host: it listens there, and connects to instances from there.',
+    examples: ['10.0.1.101'],
+  });
 
 const profile = z.enum(['real-time', 'session', 'local']);
 
@@ -195,9 +211,7 @@ export const gateway = z
     host: name('Name of the host it runs on.', 'north-1'),
     service: name('Name of the service that it leads to.', 'bank'),
     port: port('Where applications connect.'),
-    address: address
-      .optional()
-      .describe('An address of its own on the host: it listens there, and connects to instances from there.'),
+    address: ownAddress.optional(),
     metricsPort: port(
       'Metrics and health page, on loopback; 10000 above `port` unless given (below it where that is no port).',
     ).optional(),

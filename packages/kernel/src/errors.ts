@@ -138,6 +138,19 @@ const registry = {
     advice:
       'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
+  // Gateway
+  GATEWAY_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no gateway {name} in the estate {estate}.',
+    advice: 'Its gateways: {known}.',
+  },
+  GATEWAY_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} has {count} gateways, and none was named.',
+    advice: 'Name one: {known}. An estate without any gets them under `gateways:`, see docs/estate.md.',
+  },
   // Lab
   LAB_NOT_RUNNING: {
     kind: 'user',
