@@ -1,1 +1,2 @@
+export { gatewaySettings, unknownRttMs } from './configure.ts';
 export type { GatewayLimits, GatewaySettings, InstanceTarget, UserRule } from './settings.ts';
