@@ -110,6 +110,12 @@ describe('the rules find', () => {
     expect(findings[0]).toContain(message);
   });
 
+  test('ground for tests in what ships, and not in a test', () => {
+    const text = "import { openGround } from '@coequal/engines/testing';";
+    expect(checkImports([at('packages/gateway/src/index.ts', text)])).toHaveLength(1);
+    expect(checkImports([at('packages/gateway/src/a.server.test.ts', text)])).toEqual([]);
+  });
+
   test.each([
     ['the wall clock', 'const a = Date.now();'],
     ['a date from the wall clock', 'const a = new Date();'],

@@ -9,6 +9,7 @@ import {
   namesEveryPackage,
   portFiles,
   type Standing,
+  testsMayImport,
   textRules,
   worldModules,
 } from './rules.ts';
@@ -67,15 +68,21 @@ export const checkDeadFiles = (files: readonly SourceFile[]): readonly Finding[]
     .map(({ path }) => `${path}: no index.ts, main.ts or test reaches this file; import it or delete it`);
 };
 
-export const checkImports = (files: readonly SourceFile[]): readonly Finding[] =>
-  files.flatMap((file) => {
+export const checkImports = (files: readonly SourceFile[]): readonly Finding[] => {
+  const standing = standings(files);
+  return files.flatMap((file) => {
     const own = packageOf(file.path);
     if (own === undefined) return [];
     return importsOf(file.text).flatMap(({ from, line }) => {
+      if (standing.get(file.path) === 'test' && isForTests(own, from)) return [];
       const problem = importProblem(own, file.path, from);
       return problem === undefined ? [] : [`${file.path}:${line}: imports ${from}: ${problem}`];
     });
   });
+};
+
+const isForTests = (own: string, from: string): boolean =>
+  (testsMayImport[own] ?? []).some((other) => [`@coequal/${other}`, `@coequal/${other}/testing`].includes(from));
 
 const importProblem = (own: string, path: string, from: string): string | undefined => {
   const other = /^@coequal\/([^/]+)(\/.*)?$/.exec(from);

@@ -5,10 +5,20 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   kernel: [],
   trust: ['kernel'],
   estate: ['kernel'],
+  'mysql-wire': ['kernel'],
   engines: ['kernel', 'estate', 'trust'],
+  gateway: ['kernel', 'estate', 'trust', 'mysql-wire'],
   proof: ['kernel', 'estate', 'trust'],
-  lab: ['kernel', 'estate', 'trust', 'engines', 'proof'],
-  cli: ['kernel', 'estate', 'trust', 'engines', 'proof', 'lab'],
+  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof'],
+  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof', 'lab'],
+};
+
+/**
+ * What only the tests of a package may import beside that, and with it the ground for tests on real servers that such
+ * a package offers as `@coequal/NAME/testing`. Nothing that ships sees either.
+ */
+export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
+  gateway: ['engines'],
 };
 
 /**
