@@ -5,7 +5,7 @@ import type { Entry } from './checks.ts';
 import type { SourceFile } from './source.ts';
 
 const left = new Set(['node_modules', '.git', '.cache']);
-const textual = /\.(ts|js|mjs|json|md|yaml|yml|sql|css|html)$|^(LICENSE|\.ci\/run|\.gitignore)$/;
+const textual = /\.(ts|js|mjs|json|md|yaml|yml|sql|css|html|java|php|pl|py|c|lua)$|^(LICENSE|\.ci\/run|\.gitignore)$/;
 
 export type Repository = {
   readonly entries: readonly Entry[];

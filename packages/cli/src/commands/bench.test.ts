@@ -37,7 +37,7 @@ const stun = (preset: string, pauseMs: number, toleratedMs: number, evictions: n
 describe('bench', () => {
   test('without a name runs all in order', async () => {
     const { calls, code } = await runIn(['bench']);
-    expect(calls).toEqual(['bench {"names":["startup","stall","stuns","throughput","memory"]}']);
+    expect(calls).toEqual(['bench {"names":["startup","stall","stuns","throughput","memory","clients"]}']);
     expect(code).toBe(0);
   });
 
@@ -51,6 +51,11 @@ describe('bench', () => {
         .map((line): unknown => JSON.parse(line)),
     ).toEqual([stall, stall]);
     expect(ran.told).toBe('measuring\n');
+  });
+
+  test('hands on which parts of a bench are asked for', async () => {
+    const ran = await runIn('bench clients java php'.split(' '));
+    expect(ran.calls).toEqual(['bench {"names":["clients"],"parts":["java","php"]}']);
   });
 
   test('interrupted, it tells what is known and ends with code 2', async () => {

@@ -15,8 +15,11 @@ const benches: Readonly<Record<BenchName, string>> = {
   stuns: 'which pauses of a machine cost its database the membership, preset by preset',
   throughput: 'transactions a second of three equal sites beside one plain instance',
   memory: 'what a lab without load keeps in memory',
+  clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
 };
-const names: readonly BenchName[] = ['startup', 'stall', 'stuns', 'throughput', 'memory'];
+const names: readonly BenchName[] = ['startup', 'stall', 'stuns', 'throughput', 'memory', 'clients'];
+/** Benches of which parts can be chosen; the bench itself says which there are. */
+const withParts: ReadonlySet<BenchName> = new Set(['clients']);
 
 type Flags = { readonly runs?: number; readonly rtt?: string; readonly json?: true };
 
@@ -29,19 +32,31 @@ export const addBenchCommand = (program: Command, world: World, outcome: Outcome
         names.map((name) => `  ${name.padEnd(11)} ${benches[name]}`).join('\n'),
     )
     .argument('[name]', 'the bench', oneOf(names))
+    .argument('[part...]', 'only these parts of it, where it has parts')
     .option('--runs <number>', 'repeat each measurement so many times', wholeNumber(1, 1_000))
     .option('--rtt <times>', 'round trip times between the sites: one figure (5ms), two-cities, or a matrix')
     .option('--json', 'print one figure a line: {name, value, unit, spread, peer, peer_value, ratio}')
     .addHelpText('after', '\nExample: coequal bench stall --runs 20')
-    .action(async (name: BenchName | undefined, flags: Flags) => {
+    .action(async (name: BenchName | undefined, parts: readonly string[], flags: Flags) => {
+      if (name !== undefined && parts.length > 0 && !withParts.has(name))
+        throw fail('COMMAND_USAGE', { problem: `The bench ${name} has no parts.`, help: 'coequal bench --help' });
       outcome.endsInOrder = true;
-      outcome.code = await bench(world, name === undefined ? names : [name], flags);
+      outcome.code = await bench(world, name === undefined ? names : [name], parts, flags);
     });
 };
 
-const bench = async (world: World, chosen: readonly BenchName[], flags: Flags): Promise<number> => {
+const bench = async (
+  world: World,
+  chosen: readonly BenchName[],
+  parts: readonly string[],
+  flags: Flags,
+): Promise<number> => {
   const { runs, rtt, json } = flags;
-  const options: BenchOptions = { ...(runs === undefined ? {} : { runs }), ...(rtt === undefined ? {} : { rtt }) };
+  const options: BenchOptions = {
+    ...(runs === undefined ? {} : { runs }),
+    ...(rtt === undefined ? {} : { rtt }),
+    ...(parts.length === 0 ? {} : { parts }),
+  };
   const figures: BenchFigure[] = [];
   const figure = (found: BenchFigure): void => {
     figures.push(found);

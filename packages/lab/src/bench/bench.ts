@@ -4,6 +4,7 @@
  */
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
+import { benchClients } from './clients.ts';
 import type { Figure } from './figures.ts';
 import { benchMemory } from './memory.ts';
 import { benchStall } from './stall.ts';
@@ -18,6 +19,7 @@ const benches = {
   stuns: benchStuns,
   throughput: benchThroughput,
   memory: benchMemory,
+  clients: benchClients,
 } as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

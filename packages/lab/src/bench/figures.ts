@@ -25,7 +25,7 @@ export type Figure = {
   readonly detail: Readonly<Record<string, number | string | null>>;
 };
 
-export type Unit = 'ms' | 'transactions/s' | 'MB' | 'evictions';
+export type Unit = 'ms' | 'µs' | 's' | 'transactions/s' | 'queries/s' | 'MB' | 'evictions' | 'failures' | '%';
 
 export type Peer = {
   readonly name: string;

@@ -1,0 +1,65 @@
+/**
+ * Companions: programs and client libraries of others that benches and kill tests run beside ours. No lab and no
+ * database needs them, so none is fetched before somebody asks for it, each into a set of its own. Pure: names and
+ * places in tables. Interpreters and compilers (java, gcc, perl, python3) are not among them: a language that a
+ * machine does not have is skipped and said.
+ */
+import type { PackageChoice } from './catalog.ts';
+
+export type CompanionName =
+  | 'connector-j'
+  | 'dbd-mariadb'
+  | 'dnsmasq'
+  | 'haproxy'
+  | 'keepalived'
+  | 'libmariadb'
+  | 'php-mysqli'
+  | 'pymysql'
+  | 'sysbench';
+
+export type Companion = {
+  /** Fetched together with what they depend on. */
+  readonly packages: readonly PackageChoice[];
+  /** Fetched alone: the rest of what they depend on is a language that is installed, or not used here. */
+  readonly alone: readonly PackageChoice[];
+  /** Files below a root that show it is whole, the one to use first; `*` stands for a version, `{triplet}` for the machine. */
+  readonly files: readonly [string, ...string[]];
+};
+
+export const companions: Readonly<Record<CompanionName, Companion>> = {
+  haproxy: { packages: [['haproxy']], alone: [], files: ['usr/sbin/haproxy'] },
+  sysbench: { packages: [['sysbench']], alone: [], files: ['usr/bin/sysbench', 'usr/share/sysbench/oltp_common.lua'] },
+  dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
+  keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
+  'connector-j': {
+    packages: [],
+    alone: [['libmariadb-java']],
+    files: ['usr/share/java/mariadb-java-client.jar'],
+  },
+  pymysql: {
+    packages: [],
+    alone: [['python3-pymysql']],
+    files: ['usr/lib/python3/dist-packages/pymysql/__init__.py'],
+  },
+  'dbd-mariadb': {
+    packages: [],
+    alone: [['libdbd-mariadb-perl'], ['libdbi-perl'], ['libmariadb3']],
+    files: ['usr/lib/{triplet}/perl5/*/DBD/MariaDB.pm', 'usr/lib/{triplet}/perl5/*/DBI.pm'],
+  },
+  'php-mysqli': {
+    packages: [['php-cli'], ['php-mysql']],
+    alone: [],
+    files: ['usr/bin/php[0-9]*', 'usr/lib/php/*/mysqli.so', 'usr/lib/php/*/mysqlnd.so'],
+  },
+  libmariadb: {
+    packages: [],
+    alone: [['libmariadb-dev'], ['libmariadb3']],
+    files: ['usr/include/mariadb/mysql.h', 'usr/lib/{triplet}/libmariadb.so', 'usr/lib/{triplet}/libmariadb.so.3'],
+  },
+};
+
+export const patternOf = (file: string, triplet: string): string => file.replace('{triplet}', triplet);
+
+/** The usual names of a companion's packages, for a person to install. */
+export const companionPackages = (name: CompanionName): readonly string[] =>
+  [...companions[name].packages, ...companions[name].alone].map(([usual]) => usual);

@@ -1,0 +1,66 @@
+/** Kill test with mysql2, as an application would use it. What every program does is told in the README beside it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import mysql from 'mysql2/promise';
+
+const env = process.env;
+const run = Number(env.RUN);
+const pace = Number(env.PACE_MS);
+const say = (line) => process.stdout.write(`${line}\n`);
+
+const connect = () =>
+  mysql.createConnection({
+    host: env.DB_HOST,
+    port: Number(env.DB_PORT),
+    user: env.DB_USER,
+    password: env.DB_PASSWORD,
+    database: env.DB_NAME,
+    ssl: { ca: readFileSync(env.DB_CA) },
+  });
+
+const expect = ([{ affectedRows }]) => {
+  if (affectedRows !== 1) throw new Error(`${affectedRows} rows instead of one`);
+};
+
+const work = async (connection, n) => {
+  const ask = (sql, values) =>
+    Math.floor(n / 3) % 2 === 0 ? connection.query(sql, values) : connection.execute(sql, values);
+  switch (n % 3) {
+    case 0:
+      await connection.beginTransaction();
+      await ask('SELECT balance FROM kill_account WHERE id = ?', [2 * run]);
+      expect(await ask('UPDATE kill_account SET balance = balance + 1 WHERE id = ?', [2 * run]));
+      expect(await ask('INSERT INTO kill_entry (run, n) VALUES (?, ?)', [run, n]));
+      await connection.commit();
+      break;
+    case 1:
+      expect(await ask('INSERT INTO kill_entry (run, n) VALUES (?, ?)', [run, n]));
+      break;
+    default:
+      expect(await ask('UPDATE kill_account SET balance = balance + 1 WHERE id = ?', [2 * run + 1]));
+  }
+};
+
+let connection;
+let n = 0;
+while (!existsSync(env.STOP_FILE)) {
+  try {
+    connection ??= await connect();
+    await work(connection, n);
+    say(`ok ${n}`);
+    n += 1;
+  } catch (error) {
+    if (error.errno === 1213) {
+      say(`conflict ${n}`);
+      continue;
+    }
+    say(`error ${n} ${error.errno ?? error.code} ${error.message}`);
+    connection?.destroy();
+    connection = undefined;
+    n += 1;
+    await setTimeout(100);
+  }
+  await setTimeout(pace);
+}
+await connection?.end();
+say('done');
