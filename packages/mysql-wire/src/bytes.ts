@@ -148,7 +148,9 @@ export class ByteWriter {
   }
 
   uint8(value: number): this {
-    this.#bytes[this.#room(1)] = value;
+    // In two steps: making room may replace the bytes.
+    const at = this.#room(1);
+    this.#bytes[at] = value;
     return this;
   }
 
