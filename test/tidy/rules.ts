@@ -18,6 +18,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
  * a package offers as `@coequal/NAME/testing`. Nothing that ships sees either.
  */
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
+  'mysql-wire': ['engines'],
   gateway: ['engines'],
 };
 
