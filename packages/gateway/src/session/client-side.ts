@@ -1,0 +1,177 @@
+/**
+ * The client's side of a session: its requests are taken up one after the other, its answers are written as it takes them, and
+ * what the gateway answers itself is said here.
+ */
+import {
+  encodeTextResult,
+  errPacket,
+  isProblem,
+  okPacket,
+  type Packet,
+  SERVER_ERROR,
+  type ServerError,
+} from '@coequal/mysql-wire';
+import { SessionBooks } from './books.ts';
+import type { Link, Request } from './model.ts';
+
+/** Unread requests above this make the client wait. */
+const waitingRequestBytes = 1_048_576;
+/** Small pieces are joined before they are written. */
+const joinBelowBytes = 32_768;
+
+export abstract class ClientSide extends SessionBooks {
+  #out: Buffer[] = [];
+  #clientBlocked = false;
+  protected clientPaused = false;
+
+  /** Takes up one command. */
+  protected abstract begin(packet: Packet): void;
+
+  /** Lets go of the instance: what comes from it from now on is not heard. */
+  abstract detach(how: 'destroy' | 'quit'): Link | null;
+
+  /** The client is between two packets: an error can be put there. */
+  get canSpeak(): boolean {
+    if (!this.scanner.betweenPackets) return false;
+    if (this.scanner.plainBytes > 0) this.sequence = this.scanner.nextSequence;
+    return true;
+  }
+
+  fromClient(chunk: Buffer): void {
+    if (this.phase === 'ended') return;
+    const problem = this.reader.push(chunk);
+    if (problem !== undefined) {
+      this.broken(problem.reason);
+      return;
+    }
+    this.pump();
+    if (this.reader.bufferedBytes > waitingRequestBytes && this.phase !== 'idle') this.pauseClient();
+  }
+
+  /** Takes up what the client has asked, one after the other. */
+  pump(): void {
+    while (this.taker !== null || this.phase === 'idle') {
+      const packet = this.reader.next();
+      if (packet === undefined) break;
+      if (isProblem(packet)) {
+        this.broken(packet.reason);
+        return;
+      }
+      if (this.taker !== null) this.taker(packet);
+      else this.begin(packet);
+    }
+    if (this.clientPaused && this.reader.bufferedBytes <= waitingRequestBytes) this.resumeClient();
+    if (this.phase === 'idle' && this.reader.bufferedBytes === 0) this.onBoundary?.();
+  }
+
+  protected pauseClient(): void {
+    this.clientPaused = true;
+    this.client.pause();
+  }
+
+  protected resumeClient(): void {
+    this.clientPaused = false;
+    this.client.resume();
+  }
+
+  /** Writes what is for the client; an instance whose client does not keep up waits. */
+  flush(): void {
+    const out = this.#out;
+    if (out.length === 0) return;
+    this.#out = [];
+    let keepsUp = true;
+    let total = 0;
+    for (const bytes of out) total += bytes.length;
+    const [only] = out;
+    if (out.length === 1 && only !== undefined) keepsUp = this.client.write(only);
+    else if (total < joinBelowBytes) keepsUp = this.client.write(Buffer.concat(out, total));
+    else for (const bytes of out) keepsUp = this.client.write(bytes);
+    if (!keepsUp && !this.#clientBlocked) {
+      this.#clientBlocked = true;
+      this.link?.pause();
+    }
+  }
+
+  /** The client keeps up again. */
+  drained(): void {
+    this.#clientBlocked = false;
+    this.link?.resume();
+  }
+
+  protected toClient(request: Request, bytes: Buffer): void {
+    request.begun = true;
+    this.#out.push(bytes);
+  }
+
+  /** KILL of a connection that a gateway has shown. */
+  killSession(id: number, what: 'query' | 'connection'): void {
+    this.enter('asking');
+    const told = (answer: 'done' | 'unknown' | 'denied'): void => {
+      if (this.phase !== 'asking') return;
+      if (answer === 'done') this.answerOk();
+      else if (answer === 'denied') this.answerError(SERVER_ERROR.killDenied, `You are not owner of thread ${id}`);
+      else this.answerError(SERVER_ERROR.noSuchThread, `Unknown thread id: ${id}`);
+      this.rest();
+    };
+    this.ports.kill(id, what).then(told, () => told('unknown'));
+  }
+
+  /** Idle again: the client's next request may come. */
+  rest(): void {
+    this.flush();
+    if (this.phase === 'ended') return;
+    this.enter('idle');
+    this.pump();
+  }
+
+  /** After an answer of the gateway's own that must not be the last thing asked about. */
+  restKeepingDiagnostics(): void {
+    this.rest();
+  }
+
+  answerOk(fields: { affected?: bigint; insertId?: bigint; status?: number; warnings?: number } = {}): void {
+    const status = fields.status ?? this.status;
+    this.#out.push(
+      okPacket(
+        {
+          affectedRows: fields.affected ?? 0n,
+          lastInsertId: fields.insertId ?? 0n,
+          status,
+          warnings: fields.warnings ?? 0,
+        },
+        this.client.capabilities,
+        this.sequence,
+      ),
+    );
+    this.flush();
+  }
+
+  answerError(error: ServerError, message: string): void {
+    this.#out.push(errPacket({ ...error, message }, this.sequence));
+    this.flush();
+  }
+
+  answerRows(columns: readonly string[], rows: readonly (readonly (string | null)[])[]): void {
+    this.#out.push(encodeTextResult({ columns, rows, status: this.status }, this.client.capabilities, this.sequence));
+    this.flush();
+  }
+
+  /** The client does not keep to the protocol. */
+  broken(reason: string): void {
+    this.answerError(SERVER_ERROR.packetsOutOfOrder, `The gateway cannot read this connection: ${reason}.`);
+    this.end('broken', reason);
+  }
+
+  /** Ends the session, whatever it is doing. */
+  end(reason: 'idle' | 'slow-client' | 'killed' | 'quit' | 'closed' | 'broken', detail = ''): void {
+    if (this.phase === 'ended') return;
+    this.flush();
+    this.enter('ended');
+    this.ending.abort();
+    this.closeUnit(false);
+    this.taker = null;
+    this.detach(reason === 'quit' || reason === 'idle' ? 'quit' : 'destroy');
+    this.client.end();
+    this.ports.tell.ended(reason, detail);
+  }
+}

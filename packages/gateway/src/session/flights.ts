@@ -1,0 +1,45 @@
+/** Commands of the gateway's own, as packets ready to be sent. */
+import { encodeCommand, encodeExecute, frame } from '@coequal/mysql-wire';
+
+const query = (sql: string): Buffer => frame(encodeCommand.query(sql), 0);
+
+/**
+ * The outcome CALL commits by itself (`instances/schema.ts`), so what follows it is ROLLBACK: it ends what the CALL did not.
+ *
+ * A single write becomes a transaction by switching autocommit off, and not by BEGIN: an instance that has just lost its
+ * majority refuses BEGIN, and had it found it again a moment later, the write behind would have committed alone.
+ */
+export const flights = {
+  open: query('SET @@SESSION.autocommit=0'),
+  close: query('SET @@SESSION.autocommit=1'),
+  begin: query('START TRANSACTION'),
+  rollback: query('ROLLBACK'),
+  rollbackAndChain: query('ROLLBACK AND CHAIN'),
+  rollbackRelease: query('ROLLBACK RELEASE'),
+  prepareRecord: frame(encodeCommand.prepare('CALL coequal.record(?, ?, ?)'), 0),
+  prepareGuarded: frame(encodeCommand.prepare('CALL coequal.record_guarded(?, ?, ?, ?)'), 0),
+  userVariables: query(
+    'SELECT VARIABLE_NAME, VARIABLE_TYPE, VARIABLE_VALUE, CHARACTER_SET_NAME FROM information_schema.USER_VARIABLES',
+  ),
+  quit: frame(encodeCommand.quit(), 0),
+} as const;
+
+export const queryPacket = query;
+
+export type RecordCall = {
+  /** The instance's number of the prepared CALL. */
+  readonly statement: number;
+  readonly session: Buffer;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly guards: readonly string[];
+};
+
+export const recordPacket = ({ statement, session, epoch, sequence, guards }: RecordCall): Buffer =>
+  frame(
+    encodeExecute({
+      statement,
+      parameters: [session, epoch, sequence, ...(guards.length > 0 ? [guards.join(',')] : [])],
+    }),
+    0,
+  );

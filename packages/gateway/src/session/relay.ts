@@ -1,0 +1,597 @@
+/**
+ * One session: requests of the client go to an instance, answers come back, and what is needed to go on elsewhere is
+ * kept on the way. This file is the path of every packet; what happens when the instance is lost or refuses is in
+ * `recovery.ts`, what a statement means in `requests.ts`.
+ *
+ * What it keeps true:
+ * - One request is under way at a time, and nothing of the next one is sent before its answer has ended.
+ * - Answers go through without being decoded; the client gets the end of an answer only after everything that was sent
+ *   along with the request (outcome row, COMMIT) has succeeded.
+ * - When this class is idle, what it believes of the session is what the instance last said.
+ */
+import { CLIENT, hasBase, type Packet, type ResponseEvent, SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
+import { recordSurelyRefused } from '../instances/outcomes.ts';
+import {
+  endInWords,
+  isConflict,
+  isTooLarge,
+  meansLoss,
+  packetFor,
+  passesAsIs,
+  type Rewrite,
+  readEnd,
+} from './answers.ts';
+import { nothingEnd } from './books.ts';
+import { ClientSide } from './client-side.ts';
+import { beginCommand } from './commands.ts';
+import { onConflictAnswer } from './conflicts.ts';
+import { flights, recordPacket } from './flights.ts';
+import type { End, Link, RelayRules, Request, Step } from './model.ts';
+import { interruptionMs, onDifferentAnswer, onLinkLost, onUnexpectedEnd } from './recovery.ts';
+import { openingBytes, openingSteps } from './replay.ts';
+import type { SessionSettings } from './settings-of-session.ts';
+import { clientStep, committingPackets, ownStep, packetFrom, preambleOf, preambleSteps, secondSteps } from './steps.ts';
+import { Seen } from './unit.ts';
+import { readUserVariables, readWarnings } from './user-variables.ts';
+
+const empty: Buffer = Buffer.alloc(0);
+
+/**
+ * Errors of the outcome CALL that come before the procedure runs: no such procedure, no right to run it, statement unknown
+ * or to be prepared anew. Then nothing has committed, and the ROLLBACK behind it has ended the transaction.
+ */
+const beforeExecution: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1243, 1305, 1370, 1615]);
+
+/** The transaction is rolled back for certain; with every other error of the outcome CALL it may have committed. */
+const surelyRolledBack = (end: End): boolean =>
+  recordSurelyRefused(end.errorNumber) || beforeExecution.has(end.errorNumber) || isTooLarge(end);
+
+export class Relay extends ClientSide {
+  protected begin(packet: Packet): void {
+    beginCommand(this, packet);
+  }
+
+  #early: Buffer[] = [];
+  #held: { event: ResponseEvent; end: End }[] = [];
+  #heldPlain: Buffer[] = [];
+  /** The first error of a flight, with the part it came from. */
+  #flightError: { readonly part: Step['part']; readonly end: End } | null = null;
+
+  // To the instance.
+
+  /** Sends a request with what belongs to it. The link must be there. */
+  send(request: Request): void {
+    const { link } = this;
+    if (link === null) throw new Error('Bug: sending without an instance');
+    this.request = request;
+    this.enter('busy');
+    this.gtidAtRequest = this.gtid;
+    this.#held = [];
+    this.#heldPlain = [];
+    this.#flightError = null;
+    switch (request.class) {
+      case 'wrapped':
+        this.#sendWrapped(request);
+        return;
+      case 'commit':
+        this.#sendCommit(request);
+        return;
+      default:
+        this.sequence = 1;
+        this.sendSteps(
+          [...preambleSteps(request), clientStep('only', request), ...request.afterSteps],
+          [...preambleOf(request), packetFrom(request), ...request.afterBytes],
+        );
+    }
+  }
+
+  #sendWrapped(request: Request): void {
+    // While the instance waits for a file, nothing else may be sent: it would be taken for the file.
+    const staged = request.statement.kind === 'load-local';
+    const steps = [ownStep('open', 'simple'), ...preambleSteps(request), clientStep('statement', request)];
+    const first = [flights.open, ...preambleOf(request), packetFrom(request)];
+    const second = [this.#record(request), flights.rollback, flights.close];
+    this.sequence = 1;
+    this.#second = staged ? second : null;
+    this.sendSteps(staged ? steps : [...steps, ...secondSteps()], staged ? first : [...first, ...second]);
+  }
+
+  /** The second half of a flight that waits for the answer to the first. */
+  #second: Buffer[] | null = null;
+
+  #sendCommit(request: Request): void {
+    this.sequence = 1;
+    const { steps, bytes } = committingPackets(request);
+    this.sendSteps([ownStep('record', 'execute'), ...steps], [this.#record(request), ...bytes]);
+  }
+
+  /** The outcome row that the next flight writes. */
+  #record(request: Request): Buffer {
+    const { identity } = this;
+    const guards = [...new Set([...(this.unit?.guards ?? []), ...request.guards])];
+    const statement = guards.length > 0 ? this.guardedStatement : this.recordStatement;
+    if (statement === null) throw new Error('Bug: a session without its outcome statement');
+    identity.sequence += 1;
+    request.sequence = identity.sequence;
+    return recordPacket({
+      statement,
+      session: identity.session,
+      epoch: identity.epoch,
+      sequence: identity.sequence,
+      guards,
+    });
+  }
+
+  /** Sends commands of the gateway's own, or of a replay; `done` of each is called in turn. */
+  sendSteps(steps: readonly Step[], bytes: readonly Buffer[]): void {
+    const wasEmpty = this.steps.length === 0;
+    this.steps.push(...steps);
+    this.link?.write(bytes.length === 1 && bytes[0] !== undefined ? bytes[0] : Buffer.concat(bytes));
+    if (wasEmpty) this.#startHead();
+  }
+
+  #startHead(): void {
+    const head = this.steps[0];
+    if (head !== undefined && this.link !== null) this.scanner.start(head.response, this.link.capabilities);
+  }
+
+  // From the instance.
+
+  /** The link that the relay listens to from now on. */
+  attach(link: Link): void {
+    this.link = link;
+    this.recordStatement = null;
+    this.guardedStatement = null;
+    this.steps.length = 0;
+    for (const statement of this.prepared.values()) statement.instanceId = null;
+    link.listen({
+      chunk: (bytes) => {
+        if (this.link === link) this.#fromInstance(link, bytes);
+      },
+      lost: (reason) => {
+        if (this.link === link) onLinkLost(this, reason);
+      },
+      drained: () => {
+        if (this.clientPaused && this.taker !== null) this.resumeClient();
+      },
+    });
+  }
+
+  /** Lets go of the instance: what comes from it from now on is not heard. */
+  detach(how: 'destroy' | 'quit'): Link | null {
+    const { link } = this;
+    this.link = null;
+    this.steps.length = 0;
+    this.#early = [];
+    this.#second = null;
+    if (link !== null) {
+      if (how === 'quit') link.quit();
+      else link.destroy();
+    }
+    return link;
+  }
+
+  #fromInstance(link: Link, chunk: Buffer): void {
+    const { scanner } = this;
+    let offset = 0;
+    while (offset < chunk.length) {
+      const step = this.steps[0];
+      if (step === undefined) {
+        onUnexpectedEnd(this, chunk.subarray(offset));
+        return;
+      }
+      const from = offset;
+      const end = scanner.scan(chunk, offset);
+      offset = scanner.resumeAt;
+      if (scanner.released.length > 0) this.#plain(step, scanner.released);
+      if (end > from) this.#plain(step, end - from === chunk.length ? chunk : chunk.subarray(from, end));
+      // What was shown last time is no longer what is shown now: recovery has taken over.
+      if (this.link !== link) return;
+      if (scanner.problem !== undefined) {
+        onLinkLost(this, 'garbage');
+        return;
+      }
+      const { event } = scanner;
+      if (event !== undefined) {
+        scanner.accept();
+        this.#event(link, step, event);
+      } else if (scanner.done) this.#plainEnded(step);
+      else if (offset < chunk.length && scanner.resumeAt === from) throw new Error('Bug: the scanner does not move');
+      if (this.link !== link) {
+        this.flush();
+        return;
+      }
+    }
+    if (this.#early.length > 0) this.#keepEarly();
+    this.flush();
+  }
+
+  /** Bytes that are handed on without a look. */
+  #plain(step: Step, bytes: Buffer): void {
+    if (step.owner === 'own') {
+      step.collected?.push(bytes);
+      return;
+    }
+    if (step.owner === 'replay') {
+      this.verifying?.fresh.plain(bytes);
+      return;
+    }
+    if (this.verifying !== null) this.#verify(bytes);
+    else this.#show(step, bytes);
+  }
+
+  #show(step: Step, bytes: Buffer): void {
+    const { request } = this;
+    if (request === null || bytes.length === 0) return;
+    if (step.part === 'statement') {
+      this.#heldPlain.push(bytes);
+      return;
+    }
+    this.#note(request, bytes);
+    this.toClient(request, bytes);
+  }
+
+  #note(request: Request, bytes: Buffer): void {
+    if (this.rules.observe) return;
+    if (request.kept && this.unit !== null) this.unit.seen.plain(bytes);
+    else if (request.loose !== null) request.loose.plain(bytes);
+    else this.#early.push(bytes);
+  }
+
+  /** The answer goes on in another chunk: from now on it has to be known what was shown of it. */
+  #keepEarly(): void {
+    const { request } = this;
+    if (request !== null) {
+      request.loose ??= new Seen();
+      for (const bytes of this.#early) request.loose.plain(bytes);
+    }
+    this.#early = [];
+  }
+
+  /** A replay shows again what the client has seen: it must be the same up to there, and goes on from there. */
+  #verify(bytes: Buffer): void {
+    const { verifying, request } = this;
+    if (verifying === null || request === null) return;
+    const { expected, fresh } = verifying;
+    const known = Math.min(bytes.length, expected.bytes - fresh.bytes);
+    fresh.plain(bytes.subarray(0, known));
+    if (fresh.bytes < expected.bytes) return;
+    if (!this.settleVerification()) return;
+    const step = this.steps[0];
+    if (step !== undefined && known < bytes.length) this.#show(step, bytes.subarray(known));
+  }
+
+  /** At the very byte where the client stood. False: it is not the same, and recovery has been told. */
+  settleVerification(): boolean {
+    const { verifying, request } = this;
+    if (verifying === null) return true;
+    const { expected, fresh } = verifying;
+    if (fresh.bytes !== expected.bytes || fresh.digest() !== expected.digest) {
+      onDifferentAnswer(this);
+      return false;
+    }
+    this.verifying = null;
+    // From here on the digest of the replay is the digest of the session.
+    if (request === null || !request.kept || this.unit === null) {
+      if (request !== null) request.loose = fresh;
+    } else this.unit.seen = fresh;
+    return true;
+  }
+
+  #event(link: Link, step: Step, event: ResponseEvent): void {
+    if (event.type === 'local-infile') {
+      this.#localFile(link, step, event);
+      return;
+    }
+    if (event.type === 'prepare-ok') {
+      this.#preparedAnswer(step, event);
+      return;
+    }
+    const read = readEnd(event, link.capabilities);
+    if (read === undefined || event.type === 'auth-switch' || event.type === 'auth-more') {
+      onLinkLost(this, 'garbage');
+      return;
+    }
+    const { end, changes } = read;
+    // Whatever the instance refuses this way, it will refuse everything.
+    if (end.kind === 'err' && meansLoss(end) && !this.rules.observe) {
+      onLinkLost(this, end.errorNumber === 1053 ? 'stopping' : 'isolated');
+      return;
+    }
+    if (changes.length > 0) this.track(changes, step);
+    if (step.owner === 'client') this.#clientEnd(link, step, event, end);
+    else this.#otherEnd(step, event, end);
+  }
+
+  #otherEnd(step: Step, event: ResponseEvent, end: End): void {
+    if (step.owner === 'replay') this.verifying?.fresh.end(endInWords(end));
+    if (end.kind !== 'err' && step.owner === 'replay') this.status = end.status;
+    if (!event.last) return;
+    if (end.kind === 'err' && step.part !== 'only' && step.part !== 'open')
+      this.#flightError ??= { part: step.part, end };
+    if (step.part === 'record' && step.collected !== null) this.#takeWarnings(step.collected);
+    this.#finish(step, end);
+    if (step.part === 'close') this.#wrappedEnd(end);
+  }
+
+  /** Its answer has ended. What is done with it may send more; the next answer is waited for in any case. */
+  #finish(step: Step, end: End): void {
+    this.steps.shift();
+    step.done?.(end, step.collected === null ? empty : Buffer.concat(step.collected));
+    this.#startHead();
+  }
+
+  /** The end of what the client asked, or of one of its results. */
+  #clientEnd(link: Link, step: Step, event: ResponseEvent, end: End): void {
+    const { request } = this;
+    if (request === null) return;
+    if (step.part === 'statement') {
+      this.#held.push({ event, end });
+      if (end.kind === 'err') this.#flightError ??= { part: 'statement', end };
+      if (event.last) this.#statementAnswered();
+      return;
+    }
+    if (step.part === 'commit' && this.#flightError !== null) {
+      this.steps.shift();
+      this.#recordFailed(this.#flightError.end);
+      return;
+    }
+    if (end.kind === 'err' && isConflict(end.errorNumber, this.rules.rollbackOnTimeout) && !this.rules.observe) {
+      this.steps.length = 0;
+      this.#early = [];
+      onConflictAnswer(this, end);
+      return;
+    }
+    if (end.errorNumber === SERVER_ERROR.queryInterrupted.number && !this.interrupted && !this.rules.observe) {
+      this.#waitForMore(link, step, event, end);
+      return;
+    }
+    if (this.verifying !== null && !this.#verifyEnd(end)) return;
+    this.#noteEnd(request, end);
+    this.#forward(link, request, event, null);
+    if (event.last) {
+      this.steps.shift();
+      this.#startHead();
+      this.#answered(request, end);
+    } else this.sequence = (event.sequence + 1) & 0xff;
+  }
+
+  /** An interrupted statement may be the last word of an instance that ends: then its connection goes too. */
+  #waitForMore(link: Link, step: Step, event: ResponseEvent, end: End): void {
+    this.interrupted = true;
+    this.ports.clock.sleep(interruptionMs, this.ending.signal).then(
+      () => {
+        if (this.link !== link || this.phase !== 'busy') return;
+        this.#clientEnd(link, step, event, end);
+        this.flush();
+      },
+      () => undefined,
+    );
+  }
+
+  /** An end within what the client has seen already; true: it is new, and goes on to the client. */
+  #verifyEnd(end: End): boolean {
+    const { verifying } = this;
+    if (verifying === null) return true;
+    if (verifying.fresh.bytes === verifying.expected.bytes) return this.settleVerification();
+    verifying.fresh.end(endInWords(end));
+    if (verifying.fresh.bytes >= verifying.expected.bytes) this.settleVerification();
+    return false;
+  }
+
+  #noteEnd(request: Request, end: End): void {
+    if (this.rules.observe) return;
+    if (request.kept && this.unit !== null) this.unit.seen.end(endInWords(end));
+    else if (request.loose !== null) request.loose.end(endInWords(end));
+    this.#early = [];
+  }
+
+  #statementAnswered(): void {
+    this.steps.shift();
+    if (this.#second !== null) {
+      const second = this.#second;
+      this.#second = null;
+      this.sendSteps(secondSteps(), second);
+      return;
+    }
+    this.#startHead();
+  }
+
+  /** The outcome row was refused. Where that leaves open whether the transaction has committed, it is settled elsewhere. */
+  #recordFailed(end: End): void {
+    if (surelyRolledBack(end)) onConflictAnswer(this, end);
+    else onLinkLost(this, 'in-doubt');
+  }
+
+  /** All answers of a wrapped write are there: together they say what became of it. */
+  #wrappedEnd(close: End): void {
+    const { request, link } = this;
+    if (request === null || link === null) return;
+    const failure = this.#flightError;
+    if (failure !== null && failure.part === 'statement') {
+      if (isConflict(failure.end.errorNumber, this.rules.rollbackOnTimeout)) {
+        onConflictAnswer(this, failure.end);
+        return;
+      }
+    } else if (failure !== null) {
+      this.#recordFailed(failure.end);
+      return;
+    }
+    if (close.kind === 'err') {
+      onLinkLost(this, 'garbage');
+      return;
+    }
+    this.status = (close.status | STATUS.AUTOCOMMIT) & ~STATUS.IN_TRANS;
+    const rewrite: Rewrite = { set: STATUS.AUTOCOMMIT, clear: STATUS.IN_TRANS };
+    for (const bytes of this.#heldPlain) this.toClient(request, bytes);
+    for (const { event } of this.#held) this.#forward(link, request, event, rewrite);
+    const end = this.#held.at(-1)?.end ?? close;
+    this.#heldPlain = [];
+    this.#held = [];
+    this.last.disturbed = true;
+    if (end.kind !== 'err') {
+      this.ports.tell.acknowledged('committed', this.identity.epoch, request.sequence, this.gtid);
+      this.transactions += 1;
+    }
+    this.#answered(request, { ...end, status: this.status });
+  }
+
+  #forward(link: Link, request: Request, event: ResponseEvent, rewrite: Rewrite | null): void {
+    const { capabilities } = this.client;
+    const as = passesAsIs(event, capabilities, rewrite)
+      ? event.raw
+      : packetFor(event, link.capabilities, capabilities, rewrite);
+    this.toClient(request, as);
+  }
+
+  // Other kinds of answers.
+
+  #plainEnded(step: Step): void {
+    const { request } = this;
+    const end: End = { ...nothingEnd, status: this.status };
+    this.#early = [];
+    if (step.owner === 'client' && request !== null) {
+      // Definitions of a prepared statement, or COM_STATISTICS: they have no end of their own.
+      this.steps.shift();
+      this.#startHead();
+      if (this.verifying !== null && !this.#verifyEnd(end)) return;
+      this.#answered(request, end);
+    } else this.#finish(step, end);
+  }
+
+  #preparedAnswer(step: Step, event: ResponseEvent): void {
+    const { request, scanner } = this;
+    const told = scanner.prepared;
+    if (told === undefined) return;
+    if (step.owner === 'client' && request !== null && request.prepared !== null) {
+      const { prepared } = request;
+      prepared.instanceId = told.statement;
+      prepared.parameters = told.parameters;
+      prepared.columns = told.columns;
+      this.prepared.set(prepared.id, prepared);
+      this.lastPrepared = prepared;
+      const copy = Buffer.from(event.raw);
+      copy.writeUInt32LE(prepared.id, 5);
+      if (this.verifying === null) {
+        this.#note(request, copy);
+        this.toClient(request, copy);
+      } else this.#verify(copy);
+    }
+    if (event.last) this.#plainEnded(step);
+  }
+
+  /** The instance asks for a file: the client sends it, or what was kept of it is sent again. */
+  #localFile(link: Link, step: Step, event: ResponseEvent): void {
+    const { request } = this;
+    const kept = step.upload;
+    if (step.owner !== 'client' || request === null || (kept !== null && kept.length > 0)) {
+      for (const raw of kept ?? []) link.write(raw);
+      return;
+    }
+    this.toClient(request, event.raw);
+    this.flush();
+    request.upload = [];
+    let bytes = 0;
+    this.taker = (packet) => {
+      bytes += packet.raw.length;
+      if (request.upload !== null && bytes <= this.rules.transactionBytes) request.upload.push(Buffer.from(packet.raw));
+      else request.upload = null;
+      if (packet.payload.length === 0) {
+        this.taker = null;
+        this.sequence = (packet.sequence + 1) & 0xff;
+      }
+      if (this.link !== link) return;
+      if (!link.write(packet.raw)) this.pauseClient();
+    };
+    this.pump();
+  }
+
+  #takeWarnings(collected: readonly Buffer[]): void {
+    this.last.warnings = collected.length === 0 ? null : readWarnings(Buffer.concat(collected), this.link);
+  }
+
+  // The end of a request.
+
+  #answered(request: Request, end: End): void {
+    const { ports } = this;
+    if (end.kind !== 'err')
+      this.status = request.response === 'prepare' || request.response === 'statistics' ? this.status : end.status;
+    this.statements += 1;
+    request.onAnswer?.(end);
+    this.accountFor(request, end);
+    if (request.class !== 'wrapped') this.last.disturbed = false;
+    if (request.class !== 'wrapped') this.last.warnings = null;
+    if (request.response === 'query' || request.response === 'execute')
+      this.last.rowCount = end.kind === 'err' || end.endsRows ? -1n : end.affected;
+    if (end.insertId !== 0n && end.kind === 'ok' && request.response !== 'prepare')
+      this.settings = { ...this.settings, lastInsertId: end.insertId };
+    ports.tell.request(
+      request.statement.verb,
+      this.link?.instance ?? null,
+      ports.clock.monotonic() - request.arrivedMs,
+      end.errorNumber,
+    );
+    this.request = null;
+    this.interrupted = false;
+    if (this.endDue) {
+      this.end('quit');
+      return;
+    }
+    if (this.reopenDue && this.link !== null) {
+      this.reopenDue = false;
+      this.sendSteps(openingSteps(this), openingBytes(this));
+    }
+    if (this.captureDue && this.unit === null && this.link !== null) {
+      this.#capture();
+      return;
+    }
+    this.rest();
+  }
+
+  /** Reads the user variables back, so that another instance can be told. */
+  #capture(): void {
+    const collected: Buffer[] = [];
+    this.sendSteps(
+      [
+        {
+          owner: 'own',
+          response: 'query',
+          part: 'only',
+          collected,
+          upload: null,
+          done: (end) => {
+            this.captureDue = false;
+            this.last.disturbed = true;
+            const found = end.kind === 'err' ? undefined : readUserVariables(Buffer.concat(collected), this.link);
+            if (found === undefined) this.raise('user-variables');
+            else this.settings = { ...this.settings, userVariables: found };
+            this.rest();
+          },
+        },
+      ],
+      [flights.userVariables],
+    );
+  }
+
+  /** COM_CHANGE_USER: nothing of before is left but the client's connection and what becomes of its last COMMIT. */
+  startOver(settings: SessionSettings, rules: RelayRules): void {
+    this.closeUnit(false);
+    this.detach('quit');
+    this.settings = settings;
+    this.rules = rules;
+    this.prepared.clear();
+    this.lastPrepared = null;
+    this.barriers.clear();
+    this.owed = null;
+    this.captureDue = false;
+    this.status = STATUS.AUTOCOMMIT;
+    this.multiStatements = hasBase(this.client.capabilities, CLIENT.MULTI_STATEMENTS);
+  }
+
+  /** Another worker goes on with it. */
+  giveAway(): void {
+    this.enter('ended');
+    this.ending.abort();
+    this.detach('quit');
+  }
+}

@@ -1,0 +1,254 @@
+import { CLIENT, encodeCommand, frame, hasBase } from '@coequal/mysql-wire';
+import { isConflict } from './answers.ts';
+import type { ReplayEnd } from './continuity.ts';
+import { flights, queryPacket } from './flights.ts';
+import type { End, Step } from './model.ts';
+import type { Relay } from './relay.ts';
+import { settingStatements } from './settings-of-session.ts';
+import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
+import { type Entry, Seen, type Unit } from './unit.ts';
+
+/** Before something is tried again: long enough for the winner to finish, growing with each time. */
+const backoffMs = { first: 2, longest: 60 };
+
+type Command = { readonly step: Omit<Step, 'done'>; readonly raw: Buffer };
+
+const own = (raw: Buffer, response: Step['response'] = 'query'): Command => ({ step: ownStep('only', response), raw });
+
+/** Sends commands at once and waits for all their answers. 'lost': the connection went meanwhile. */
+const ask = (relay: Relay, commands: readonly Command[]): Promise<readonly End[] | 'lost'> => {
+  if (relay.link === null) return Promise.resolve('lost');
+  if (commands.length === 0) return Promise.resolve([]);
+  const answered = Promise.withResolvers<readonly End[] | 'lost'>();
+  relay.recoveryLost = () => answered.resolve('lost');
+  const ends: End[] = [];
+  const expected = commands.filter(({ step }) => step.response !== 'none').length;
+  const steps = commands
+    .filter(({ step }) => step.response !== 'none')
+    .map(
+      ({ step }): Step => ({
+        ...step,
+        done: (end) => {
+          ends.push(end);
+          if (ends.length === expected) answered.resolve(ends);
+        },
+      }),
+    );
+  relay.sendSteps(
+    steps,
+    commands.map(({ raw }) => raw),
+  );
+  if (expected === 0) answered.resolve(ends);
+  return answered.promise.finally(() => {
+    relay.recoveryLost = null;
+  });
+};
+
+/** What every connection begins with: what the instance is to report, and the outcome statement. */
+export const openingSteps = (relay: Relay): readonly Step[] => [
+  ...relay.rules.opening.map(() => ownStep('only', 'simple')),
+  ...(relay.rules.observe ? [] : [prepareStep(relay, false)]),
+  ...(relay.rules.observe || relay.rules.guards.length === 0 ? [] : [prepareStep(relay, true)]),
+];
+
+export const openingBytes = (relay: Relay): readonly Buffer[] => [
+  ...relay.rules.opening.map(queryPacket),
+  ...(relay.rules.observe ? [] : [flights.prepareRecord]),
+  ...(relay.rules.observe || relay.rules.guards.length === 0 ? [] : [flights.prepareGuarded]),
+];
+
+const prepareStep = (relay: Relay, guarded: boolean): Step =>
+  ownStep('only', 'prepare', (end) => {
+    if (end.kind === 'err') return;
+    const id = relay.scanner.prepared?.statement ?? null;
+    if (guarded) relay.guardedStatement = id;
+    else relay.recordStatement = id;
+  });
+
+/** Brings a new connection to where the session was at the beginning of what is open. */
+const restore = async (relay: Relay): Promise<ReplayEnd | 'ready'> => {
+  const settings = relay.unit?.settings ?? relay.settings;
+  if (relay.recordStatement === null) {
+    const opening = openingSteps(relay).map(
+      (step, index): Command => ({ step, raw: openingBytes(relay)[index] ?? flights.rollback }),
+    );
+    const statements = settingStatements(settings).map((sql) => own(queryPacket(sql)));
+    const options = optionCommands(relay);
+    const waits = relay.rules.readsOwnWrites && relay.gtid !== '' ? [own(queryPacket(waitFor(relay.gtid)))] : [];
+    const prepared = statementsOf(relay);
+    const answers = await askOpening(relay, [...opening, ...waits, ...options, ...statements]);
+    if (answers === 'lost') return 'lost';
+    if (answers.some(({ kind }) => kind === 'err')) {
+      const failed = answers.find(({ kind }) => kind === 'err');
+      relay.ports.log('warn', 'a session could not be restored', { error: failed?.errorNumber ?? 0 });
+      relay.detach('destroy');
+      return 'lost';
+    }
+    return (await prepareAll(relay, prepared)) === 'lost' ? 'lost' : 'ready';
+  }
+  const back =
+    relay.unit === null || relay.unit.settings === relay.settings ? [] : settingStatements(settings, relay.settings);
+  const answers = await ask(relay, [own(flights.rollback, 'simple'), ...back.map((sql) => own(queryPacket(sql)))]);
+  return answers === 'lost' ? 'lost' : 'ready';
+};
+
+/** Opening steps have work of their own to do with their answers. */
+const askOpening = (relay: Relay, commands: readonly (Command & { readonly step: Step | Omit<Step, 'done'> })[]) => {
+  if (relay.link === null) return Promise.resolve<'lost'>('lost');
+  const answered = Promise.withResolvers<readonly End[] | 'lost'>();
+  relay.recoveryLost = () => answered.resolve('lost');
+  const ends: End[] = [];
+  const steps = commands.map(
+    ({ step }): Step => ({
+      ...step,
+      done: (end, plain) => {
+        if ('done' in step) step.done?.(end, plain);
+        ends.push(end);
+        if (ends.length === commands.length) answered.resolve(ends);
+      },
+    }),
+  );
+  relay.sendSteps(
+    steps,
+    commands.map(({ raw }) => raw),
+  );
+  return answered.promise.finally(() => {
+    relay.recoveryLost = null;
+  });
+};
+
+const waitFor = (gtid: string): string =>
+  `SELECT WSREP_SYNC_WAIT_UPTO_GTID('${/^[\d,-]+$/.test(gtid) ? gtid : ''}', 5)`;
+
+const optionCommands = (relay: Relay): readonly Command[] => {
+  const asLoggedIn = hasBase(relay.client.capabilities, CLIENT.MULTI_STATEMENTS);
+  return relay.multiStatements === asLoggedIn
+    ? []
+    : [own(frame(encodeCommand.setOption(relay.multiStatements), 0), 'simple')];
+};
+
+/** Open statements, and closed ones that an open transaction has used. */
+const statementsOf = (relay: Relay) => {
+  const used = relay.unit?.entries.flatMap(({ prepared }) => (prepared === null ? [] : [prepared])) ?? [];
+  const inFlight = relay.request?.prepared ?? null;
+  const all = new Set([
+    ...relay.prepared.values(),
+    ...used,
+    ...(inFlight === null || inFlight.parameters + inFlight.columns === 0 ? [] : [inFlight]),
+  ]);
+  return [...all].filter((one) => one !== inFlight || relay.prepared.has(one.id) || used.includes(one));
+};
+
+const prepareAll = async (relay: Relay, statements: ReturnType<typeof statementsOf>): Promise<'lost' | 'ready'> => {
+  for (const one of statements) {
+    one.instanceId = null;
+    one.typesKnown = false;
+  }
+  const commands = statements.map((one) => ({
+    step: ownStep('only', 'prepare', (end) => {
+      if (end.kind !== 'err') one.instanceId = relay.scanner.prepared?.statement ?? null;
+    }),
+    raw: one.raw,
+  }));
+  if (commands.length === 0) return 'ready';
+  const answers = await askOpening(relay, commands);
+  return answers === 'lost' ? 'lost' : 'ready';
+};
+
+/** Restores, sends again what is open, and compares. */
+export const restoreAndReplay = async (relay: Relay): Promise<ReplayEnd> => {
+  relay.verifying = null;
+  const restored = await restore(relay);
+  if (restored !== 'ready') return restored;
+  const { unit, request } = relay;
+  if (unit !== null) {
+    const expected = unit.seen.mark();
+    const fresh = new Seen();
+    relay.verifying = { expected, fresh };
+    const end = await replay(relay, unit);
+    if (end !== 'same') return end;
+    if (fresh.bytes > expected.bytes) return 'different';
+    if (fresh.bytes < expected.bytes) return request?.begun === true ? resumeLongData(relay) : 'different';
+    if (fresh.digest() !== expected.digest) return 'different';
+    unit.seen = fresh;
+    relay.verifying = null;
+  } else if (request?.begun === true && request.loose !== null) {
+    relay.verifying = { expected: request.loose.mark(), fresh: new Seen() };
+  }
+  return resumeLongData(relay);
+};
+
+/** Long data of an execution that has not been answered, or not yet been asked for. */
+const resumeLongData = (relay: Relay): ReplayEnd => {
+  for (const statement of relay.prepared.values())
+    for (const raw of statement.longData) relay.link?.write(packetFrom({ raw, prepared: statement }));
+  return 'same';
+};
+
+/**
+ * Sends the requests of a transaction again. Reads go together; a write waits until all before it have succeeded: after a
+ * conflict the transaction is gone, and what follows would commit by itself.
+ */
+const replay = async (relay: Relay, unit: Unit): Promise<ReplayEnd> => {
+  let pinned = false;
+  for (const batch of batchesOf(unit.entries)) {
+    const commands = batch.flatMap((entry) => commandsOf(entry));
+    pinned ||= batch.some(({ clockSeconds }) => clockSeconds !== null);
+    const answers = await ask(relay, commands);
+    if (answers === 'lost') return 'lost';
+    if (answers.some((end) => end.kind === 'err' && isConflict(end.errorNumber, relay.rules.rollbackOnTimeout)))
+      return 'conflict';
+  }
+  if (pinned && !unit.settings.variables.has('timestamp')) {
+    const answers = await ask(relay, [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))]);
+    if (answers === 'lost') return 'lost';
+  }
+  return 'same';
+};
+
+const batchesOf = (entries: readonly Entry[]): readonly (readonly Entry[])[] => {
+  const batches: Entry[][] = [];
+  let current: Entry[] = [];
+  for (const entry of entries) {
+    current.push(entry);
+    if (!entry.reads) {
+      batches.push(current);
+      current = [];
+    }
+  }
+  if (current.length > 0) batches.push(current);
+  // What writes goes alone: the reads before it have been answered.
+  return batches.flatMap((batch) => {
+    const last = batch.at(-1);
+    return batch.length > 1 && last !== undefined && !last.reads ? [batch.slice(0, -1), [last]] : [batch];
+  });
+};
+
+const commandsOf = (entry: Entry): readonly Command[] => [
+  ...(entry.clockSeconds === null ? [] : [own(queryPacket(`SET @@SESSION.timestamp=${entry.clockSeconds}`))]),
+  ...(entry.insertId === 0n ? [] : [own(queryPacket(`SET @@SESSION.insert_id=${entry.insertId}`))]),
+  ...preambleSteps(entry).map((step, index) => ({ step, raw: preambleOf(entry)[index] ?? flights.rollback })),
+  {
+    step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
+    raw: packetFrom(entry),
+  },
+];
+
+export const rollBack = async (relay: Relay): Promise<void> => {
+  relay.verifying = null;
+  if (relay.link !== null) await ask(relay, [own(flights.rollback, 'simple')]);
+};
+
+export const pause = async (relay: Relay, times: number): Promise<void> => {
+  const most = Math.min(backoffMs.longest, backoffMs.first * 2 ** times);
+  await relay.ports.clock.sleep(relay.ports.random.next() * most + 1);
+};
+
+/** Brings a new session's first connection into shape. False: it was lost, or refused what the gateway needs. */
+export const openSession = async (relay: Relay): Promise<boolean> => {
+  relay.enter('recovering');
+  const restored = await restore(relay);
+  if (relay.phase !== 'recovering') return false;
+  relay.enter('idle');
+  return restored === 'ready';
+};
