@@ -22,6 +22,9 @@ import {
 const guardHint = Buffer.from('coequal: guard');
 const blockingHint = Buffer.from('coequal: allow-blocking');
 
+/** In place of a statement that is done with. */
+const nothing = Buffer.alloc(0);
+
 export class Reader {
   readonly scanner = new Scanner();
   flags = 0;
@@ -42,7 +45,7 @@ export class Reader {
   /** A sequence is moved on. */
   writes = false;
 
-  private sql: Buffer = Buffer.alloc(0);
+  private sql: Buffer = nothing;
   private ignoreSpace = false;
   private lastStart = 0;
   private lastEnd = 0;
@@ -79,7 +82,7 @@ export class Reader {
     for (const at of this.scanner.hints) this.hear(at);
     if (this.scanner.doubtful || this.scanner.versioned) this.details |= detail.doubtful;
     this.scanner.close();
-    this.sql = Buffer.alloc(0);
+    this.sql = nothing;
   }
 
   /** The statement is over: here it ends, or another one begins. */

@@ -106,6 +106,9 @@ const newline = 0x0a;
 /** Texts longer than this are left to the search of the runtime, which is many times faster. */
 const byHandBytes = 48;
 
+/** In place of a statement that is done with. */
+const nothing = Buffer.alloc(0);
+
 /** Versions in executable comments that every server the gateway works with runs. */
 const oldest = 101_100;
 
@@ -141,7 +144,7 @@ export class Scanner {
   /** A comment ended since the last token: behind a semicolon that matters. */
   commented = false;
 
-  private sql: Buffer = Buffer.alloc(0);
+  private sql: Buffer = nothing;
   private limit = 0;
   private kinds: Uint8Array = kindsOfUtf8;
   private family: CharacterFamily = 'utf8';
@@ -173,7 +176,7 @@ export class Scanner {
 
   /** Lets go of the statement, so that a large one is not kept alive. */
   close(): void {
-    this.sql = Buffer.alloc(0);
+    this.sql = nothing;
     this.limit = 0;
   }
 
