@@ -14,6 +14,7 @@ const stall: BenchFigure = {
   ratio: 0.091,
   bar: 650,
   worst_bar: 900,
+  ratio_bar: null,
   note: null,
   detail: { survivor_errors: 0 },
   machine: '2 cores',
@@ -37,7 +38,9 @@ const stun = (preset: string, pauseMs: number, toleratedMs: number, evictions: n
 describe('bench', () => {
   test('without a name runs all in order', async () => {
     const { calls, code } = await runIn(['bench']);
-    expect(calls).toEqual(['bench {"names":["startup","stall","stuns","throughput","memory","clients"]}']);
+    expect(calls).toEqual([
+      'bench {"names":["startup","stall","stuns","throughput","memory","gateway","gateway-pause","clients"]}',
+    ]);
     expect(code).toBe(0);
   });
 
@@ -80,6 +83,9 @@ describe('the table', () => {
     );
     expect(text).toContain('Machine: 2 cores.');
     expect(benchLines([{ ...stall, worst_bar: null }]).join('\n')).toContain('≤ 650: met');
+    const rate = { ...stall, unit: 'transactions/s', bar: null, worst_bar: null, ratio: 0.92 } as const;
+    expect(benchLines([{ ...rate, ratio_bar: 0.9 }]).join('\n')).toContain('ratio ≥ 0.9: met');
+    expect(benchLines([{ ...rate, ratio_bar: 0.95 }]).join('\n')).toContain('ratio ≥ 0.95: NOT MET');
   });
 
   test('says when nothing could be measured', () => {

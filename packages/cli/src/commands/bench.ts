@@ -15,11 +15,23 @@ const benches: Readonly<Record<BenchName, string>> = {
   stuns: 'which pauses of a machine cost its database the membership, preset by preset',
   throughput: 'transactions a second of three equal sites beside one plain instance',
   memory: 'what a lab without load keeps in memory',
+  gateway:
+    'what the gateway costs beside HAProxy and direct connections; parts: latency, throughput, plain, rules, idle, stream, restore',
+  'gateway-pause': 'how long sysbench waits, and for what errors, when an instance dies; parts: default, tight',
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
 };
-const names: readonly BenchName[] = ['startup', 'stall', 'stuns', 'throughput', 'memory', 'clients'];
+const names: readonly BenchName[] = [
+  'startup',
+  'stall',
+  'stuns',
+  'throughput',
+  'memory',
+  'gateway',
+  'gateway-pause',
+  'clients',
+];
 /** Benches of which parts can be chosen; the bench itself says which there are. */
-const withParts: ReadonlySet<BenchName> = new Set(['clients']);
+const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients']);
 
 type Flags = { readonly runs?: number; readonly rtt?: string; readonly json?: true };
 
@@ -29,7 +41,7 @@ export const addBenchCommand = (program: Command, world: World, outcome: Outcome
     .summary('measure on this machine, beside peers')
     .description(
       'Measures in labs of its own, each figure beside a peer in the same run, and ends what it started. Without a name: all of them, in this order.\n' +
-        names.map((name) => `  ${name.padEnd(11)} ${benches[name]}`).join('\n'),
+        names.map((name) => `  ${name.padEnd(13)} ${benches[name]}`).join('\n'),
     )
     .argument('[name]', 'the bench', oneOf(names))
     .argument('[part...]', 'only these parts of it, where it has parts')
@@ -114,10 +126,15 @@ const figureTable = (figures: readonly BenchFigure[]): readonly string[] =>
 
 const number = (value: number): string => (Math.abs(value) < 10 ? String(value) : formatCount(Math.round(value)));
 
-const barWords = ({ value, spread, bar, worst_bar: worstBar }: BenchFigure): string => {
-  if (value === null || bar === null) return '';
-  const met = value <= bar && (worstBar === null || (spread?.largest ?? value) <= worstBar);
-  return `≤ ${number(bar)}${worstBar === null ? '' : `, worst ≤ ${number(worstBar)}`}: ${met ? 'met' : 'NOT MET'}`;
+const barWords = ({ value, spread, ratio, bar, worst_bar: worst, ratio_bar: least }: BenchFigure): string => {
+  const limits = [
+    ...(bar === null ? [] : [{ words: `≤ ${number(bar)}`, met: (value ?? 0) <= bar }]),
+    ...(worst === null ? [] : [{ words: `worst ≤ ${number(worst)}`, met: (spread?.largest ?? value ?? 0) <= worst }]),
+    ...(least === null ? [] : [{ words: `ratio ≥ ${least}`, met: (ratio ?? 0) >= least }]),
+  ];
+  if (value === null || limits.length === 0) return '';
+  const met = limits.every((limit) => limit.met);
+  return `${limits.map(({ words }) => words).join(', ')}: ${met ? 'met' : 'NOT MET'}`;
 };
 
 const detailWords = ({ detail }: BenchFigure): readonly string[] =>

@@ -6,6 +6,8 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
 import { benchClients } from './clients.ts';
 import type { Figure } from './figures.ts';
+import { benchGateway } from './gateway.ts';
+import { benchGatewayPause } from './gateway-pause.ts';
 import { benchMemory } from './memory.ts';
 import { benchStall } from './stall.ts';
 import { benchStartup } from './startup.ts';
@@ -19,6 +21,8 @@ const benches = {
   stuns: benchStuns,
   throughput: benchThroughput,
   memory: benchMemory,
+  gateway: benchGateway,
+  'gateway-pause': benchGatewayPause,
   clients: benchClients,
 } as const satisfies Record<string, Bench>;
 

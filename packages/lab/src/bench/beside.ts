@@ -4,7 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type Clock, codeOf, fail } from '@coequal/kernel';
+import { type Clock, codeOf, fail, until } from '@coequal/kernel';
+import type { Endpoint } from '@coequal/proof';
+import type { BenchTools } from './tools.ts';
 
 export type Beside = {
   readonly pid: number;
@@ -106,4 +108,21 @@ export const toGoodEnd = async (beside: Beside, what: string, signal: AbortSigna
   } finally {
     signal.removeEventListener('abort', interrupt);
   }
+};
+
+const openDeadlineMs = 30_000;
+
+/** Until something listens there; asked from inside the site, which may be another network than ours. */
+export const untilListening = async (
+  enter: (argv: readonly string[]) => readonly string[],
+  { host, port, instance }: Pick<Endpoint, 'host' | 'port' | 'instance'>,
+  running: Beside,
+  { clock, signal }: BenchTools,
+): Promise<void> => {
+  const script = `require('net').connect(${port},${JSON.stringify(host)},()=>process.exit(0)).on('error',()=>process.exit(1))`;
+  const what = { what: `${instance} to listen`, deadlineMs: openDeadlineMs, everyMs: 50, signal, last: running.words };
+  await until(clock, what, async () => {
+    if (!running.alive()) throw new Error(`${instance} ended: ${running.words()}`);
+    return (await startBeside([process.execPath, '-e', script], { enter, clock }).ended) === 0;
+  });
 };

@@ -20,6 +20,8 @@ export type Figure = {
   readonly bar: number | null;
   /** What the largest of all runs should not exceed. */
   readonly worst_bar: number | null;
+  /** What the ratio should not be below. */
+  readonly ratio_bar: number | null;
   readonly note: string | null;
   /** More that was seen in the same runs, with units in the names. */
   readonly detail: Readonly<Record<string, number | string | null>>;
@@ -41,6 +43,7 @@ export type FigureParts = {
   readonly peer?: Peer;
   readonly bar?: number;
   readonly worstBar?: number;
+  readonly ratioBar?: number;
   readonly note?: string;
   readonly detail?: Figure['detail'];
 };
@@ -60,6 +63,7 @@ export const figureOf = (parts: FigureParts): Figure => {
     ratio: parts.peer?.inTurn === true ? ratioOfPairs(parts.values, parts.peer.values) : ratioOf(value, peerValue),
     bar: parts.bar ?? null,
     worst_bar: parts.worstBar ?? null,
+    ratio_bar: parts.ratioBar ?? null,
     note: parts.note ?? null,
     detail: parts.detail ?? {},
   };
@@ -75,10 +79,13 @@ const ratioOfPairs = (values: readonly number[], peers: readonly number[]): numb
 };
 
 /** True: within its bars. False: beyond one. Null: there is no bar, or nothing was measured. */
-export const withinBars = ({ value, spread, bar, worst_bar: worstBar }: Figure): boolean | null => {
-  if (value === null || (bar === null && worstBar === null)) return null;
+export const withinBars = (figure: Figure): boolean | null => {
+  const { value, spread, ratio, bar, worst_bar: worstBar, ratio_bar: ratioBar } = figure;
+  if (value === null || (bar === null && worstBar === null && ratioBar === null)) return null;
   return (
-    value <= (bar ?? Number.POSITIVE_INFINITY) && (spread?.largest ?? value) <= (worstBar ?? Number.POSITIVE_INFINITY)
+    value <= (bar ?? Number.POSITIVE_INFINITY) &&
+    (spread?.largest ?? value) <= (worstBar ?? Number.POSITIVE_INFINITY) &&
+    (ratio ?? 0) >= (ratioBar ?? 0)
   );
 };
 

@@ -5,10 +5,9 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { findCompanion } from '@coequal/engines';
-import { until } from '@coequal/kernel';
 import type { Endpoint } from '@coequal/proof';
 import { placesOf } from '../places.ts';
-import { type Beside, startBeside } from './beside.ts';
+import { type Beside, startBeside, untilListening } from './beside.ts';
 import type { BenchTools } from './tools.ts';
 
 export type Haproxy = {
@@ -57,7 +56,7 @@ export const withHaproxy = async <T>(
     if (example === undefined) throw new Error('Bug: nothing to stand in front of');
     const { serverName: _, ...account } = example;
     const at = (port: number, instance: string): Endpoint => ({ ...account, instance, host: wish.address, port });
-    await untilOpen(running, wish, tools);
+    await untilListening(wish.enter, at(wish.ports[0], 'HAProxy'), running, tools);
     return await use({
       first: at(wish.ports[0], 'haproxy-first'),
       leastconn: at(wish.ports[1], 'haproxy-leastconn'),
@@ -93,14 +92,4 @@ export const haproxyConfiguration = ({ instances, address, ports }: Omit<Haproxy
     ...listener('leastconn', ports[1]),
     '',
   ].join('\n');
-};
-
-/** It listens before it has checked anything: asked through a program in the site, which may be another network. */
-const untilOpen = async (running: Beside, wish: HaproxyWish, { clock, signal }: BenchTools): Promise<void> => {
-  const script = `const s=require('net').connect(${wish.ports[0]},${JSON.stringify(wish.address)},()=>process.exit(0));s.on('error',()=>process.exit(1))`;
-  const what = { what: 'HAProxy to listen', deadlineMs: 20_000, everyMs: 50, signal, last: running.words };
-  await until(clock, what, async () => {
-    if (!running.alive()) throw new Error(`HAProxy ended: ${running.words()}`);
-    return (await startBeside([process.execPath, '-e', script], { enter: wish.enter, clock }).ended) === 0;
-  });
 };

@@ -71,7 +71,7 @@ export const byProgram = (sizes: readonly Size[]): Readonly<Record<string, numbe
 };
 
 /** Undefined when the process has ended meanwhile, or is another user's. */
-const sizeOf = (pid: number): Size | undefined => {
+export const sizeOf = (pid: number): Size | undefined => {
   const status = read(`/proc/${pid}/status`);
   const rssMb = status === undefined ? undefined : fieldMb(status, 'VmRSS');
   if (status === undefined || rssMb === undefined) return undefined;
