@@ -151,6 +151,18 @@ const registry = {
     message: 'The estate {estate} has {count} gateways, and none was named.',
     advice: 'Name one: {known}. An estate without any gets them under `gateways:`, see docs/estate.md.',
   },
+  GATEWAY_NO_INSTANCE: {
+    kind: 'operational',
+    retry: true,
+    message: 'No instance of {service} has served within {seconds} s: {states}.',
+    advice: '{advice}',
+  },
+  GATEWAY_SCHEMA_MISSING: {
+    kind: 'user',
+    retry: false,
+    message: 'The account {account} cannot do what a gateway needs: {lacking}.',
+    advice: 'Let an administrator run: {statements}',
+  },
   // Lab
   LAB_NOT_RUNNING: {
     kind: 'user',
