@@ -39,13 +39,13 @@ const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 describe('an OK packet', () => {
   test('with everything a session reports, as MariaDB sends it', () => {
     const payload = hex(
-      `00 01 fc 39 30 03 40 02 00 00 3e
+      `00 01 fc 39 30 03 40 02 00 00 3d
       01 05 04 62 61 6e 6b
       00 0f 0a 61 75 74 6f 63 6f 6d 6d 69 74 03 4f 46 46
       00 11 09 6c 61 73 74 5f 67 74 69 64 06 30 2d 31 2d 31 36
-      02 02 01 31
+      02 01 31
       04 02 01 53
-      05 09 08 54 5f 5f 5f 77 5f 5f 5f`.replace('3d', '40'),
+      05 09 08 54 5f 5f 5f 77 5f 5f 5f`,
     );
     const ok = read(parseOk(payload, tracking));
     expect(ok).toMatchObject({ affectedRows: 1n, lastInsertId: 12_345n, warnings: 2, info: Buffer.alloc(0) });
@@ -58,6 +58,12 @@ describe('an OK packet', () => {
       { kind: 'transaction-characteristics', statements: 'S' },
       { kind: 'transaction-state', text: 'T___w___' },
     ]);
+  });
+
+  test('a change of state may come with a length of its own', () => {
+    const changed = [{ kind: 'state-changed', changed: true }];
+    for (const text of ['02 01 31', '02 02 01 31']) expect(read(parseSessionChanges(hex(text)))).toEqual(changed);
+    expect(read(parseSessionChanges(hex('02 01 30')))).toEqual([{ kind: 'state-changed', changed: false }]);
   });
 
   test('several variables may come in one entry', () => {
@@ -119,7 +125,7 @@ describe('an OK packet', () => {
   });
 
   test('session state that lies about its lengths is a problem', () => {
-    for (const text of ['00 05 01 61', '01 02 05 61', '00 03 01 61 05', '02 00', '05']) {
+    for (const text of ['00 05 01 61', '01 02 05 61', '00 03 01 61 05', '05']) {
       expect(problemIn(parseSessionChanges(hex(text)))).toBe('malformed');
     }
     expect(read(parseSessionChanges(encodeSessionChanges([])))).toEqual([]);

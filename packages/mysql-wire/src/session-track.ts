@@ -20,6 +20,8 @@ export type SessionChange =
 
 const TRACK = { variables: 0, schema: 1, stateChange: 2, gtids: 3, characteristics: 4, state: 5 } as const;
 
+const digitOne = 0x31;
+
 /** Reads the whole session state information of one OK packet. */
 export const parseSessionChanges = (bytes: Buffer): readonly SessionChange[] | WireProblem => {
   const reader = new ByteReader(bytes);
@@ -43,7 +45,8 @@ const readEntry = (type: number, entry: ByteReader, changes: SessionChange[]): v
       changes.push({ kind: 'schema', name: entry.lenencText() });
       return;
     case TRACK.stateChange:
-      changes.push({ kind: 'state-changed', changed: entry.lenencText() === '1' });
+      // The one entry that is no text with a length: servers send the digit alone, some documents show its length too.
+      changes.push({ kind: 'state-changed', changed: entry.rest().at(-1) === digitOne });
       return;
     case TRACK.gtids:
       // One byte says how they are encoded; only text exists.
@@ -80,7 +83,7 @@ const writeEntry = (change: SessionChange, entry: ByteWriter): number => {
       entry.lenencText(change.name);
       return TRACK.schema;
     case 'state-changed':
-      entry.lenencText(change.changed ? '1' : '0');
+      entry.text(change.changed ? '1' : '0');
       return TRACK.stateChange;
     case 'gtids':
       entry.uint8(0).lenencText(change.text);
