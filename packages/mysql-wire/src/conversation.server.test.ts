@@ -2,11 +2,12 @@
 import { startService } from '@coequal/engines';
 import { type Ground, openGround } from '@coequal/engines/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ByteWriter } from './bytes.ts';
 import { CLIENT, hasExtended, MARIADB } from './capabilities.ts';
 import { parseColumn } from './columns.ts';
-import { encodeCommand } from './commands.ts';
+import { encodeCommand, responseKindOf } from './commands.ts';
 import { parseErr, parseOk, sessionChangesOf } from './packets.ts';
-import { CURSOR, lastPrepared, STATUS } from './protocol.ts';
+import { BULK, COM, CURSOR, lastPrepared, STATUS, TYPE } from './protocol.ts';
 import { parseBinaryRow, parseTextRow } from './rows.ts';
 import { encodeExecute, parameterTypesOf, withParameterTypes } from './statements.ts';
 import { read } from './testing/bytes.ts';
@@ -50,6 +51,7 @@ beforeAll(async () => {
     `CREATE USER wire_ed IDENTIFIED VIA ed25519 USING PASSWORD('${signing.password}')`,
     'CREATE TABLE bank.numbers (id INT PRIMARY KEY, text VARCHAR(100))',
     `CREATE PROCEDURE bank.several() BEGIN SELECT 1; SELECT id FROM bank.numbers LIMIT 2; END`,
+    'CREATE PROCEDURE bank.doubled(IN a INT, OUT b INT) BEGIN SELECT a; SET b = a * 2; END',
     "INSERT INTO bank.numbers SELECT seq, CONCAT('text ', seq) FROM bank.seq_1_to_3000",
   ])
     await driver?.administer(sql);
@@ -145,6 +147,35 @@ describe.each([
     expect((await client.ask(encodeCommand.reset(statement), 'simple')).events[0]?.type).toBe('ok');
     client.send(encodeCommand.close(statement));
     expect(errorIn(await client.ask(execute, 'execute'))).toBe(1_243);
+  });
+
+  it('calls of procedures with a parameter that comes back, and many rows of parameters at once', async () => {
+    const client = await openSo();
+    const prepare = async (sql: string): Promise<number> =>
+      (await client.ask(encodeCommand.prepare(sql), 'prepare')).scanner.prepared?.statement ?? 0;
+    const call = await prepare('CALL doubled(?, ?)');
+    const called = await client.ask(encodeExecute({ statement: call, parameters: [21, 0] }), 'execute');
+    const [first, out, end] = called.events;
+    expect([first?.endsRows, out?.endsRows, end?.endsRows]).toEqual([true, true, false]);
+    expect((out?.status ?? 0) & STATUS.PS_OUT_PARAMS).toBe(STATUS.PS_OUT_PARAMS);
+    expect(end).toMatchObject({ type: 'ok', last: true });
+    if (!hasExtended(client.capabilities, MARIADB.STMT_BULK_OPERATIONS)) return;
+    const insert = await prepare('INSERT INTO numbers VALUES (?, ?)');
+    const bulk = new ByteWriter().uint8(COM.STMT_BULK_EXECUTE).uint32(insert).uint16(BULK.SEND_TYPES);
+    bulk.uint8(TYPE.LONG).uint8(0).uint8(TYPE.VAR_STRING).uint8(0);
+    for (const id of [6_001, 6_002]) bulk.uint8(0).uint32(id).uint8(0).lenencText('bulk');
+    const inserted = await client.ask(bulk.take(), responseKindOf(COM.STMT_BULK_EXECUTE) ?? 'none');
+    expect(read(parseOk(inserted.events[0]?.payload ?? Buffer.alloc(0), client.capabilities)).affectedRows).toBe(2n);
+    await query(client, 'DELETE FROM numbers WHERE id > 5000');
+  });
+
+  it('an error in the middle of rows', async () => {
+    const client = await openSo();
+    const sql = 'SET STATEMENT max_statement_time = 0.02 FOR SELECT a.id, b.text FROM numbers a, numbers b';
+    const heard = await query(client, sql);
+    expect(errorIn(heard)).toBe(1_969);
+    expect(heard.events).toHaveLength(1);
+    expect(valuesOf(await query(client, 'SELECT 1'), 1)).toEqual([['1']]);
   });
 
   it('cursors', async () => {

@@ -54,6 +54,7 @@ export const SERVER_ERROR = {
   queryInterrupted: is(1317, '70100'),
   malformedPacket: is(1835),
   pluginNotLoaded: is(1524),
+  /** MySQL; MariaDB answers 1045 where TLS is required and missing. */
   secureTransportRequired: is(3159),
   accessDeniedNoPassword: is(1698, '28000'),
   mustChangePassword: is(1820),
