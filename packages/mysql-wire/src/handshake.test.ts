@@ -301,3 +301,18 @@ describe('COM_CHANGE_USER', () => {
     expect(problemIn(parseChangeUser(hex('03'), capabilities))).toBe('malformed');
   });
 });
+
+test('nothing throws, whatever comes instead of a handshake', () => {
+  const all: Capabilities = { base: 0xffff_fffe, extended: 0xff };
+  const fixed = Buffer.concat([hex('fe ff ff ff 00 00 00 01 2d'), Buffer.alloc(23)]);
+  fc.assert(
+    fc.property(bytesOf({ max: 200 }), (bytes) => {
+      for (const payload of [bytes, Buffer.concat([fixed, bytes])]) parseClientHello(payload);
+      for (const payload of [bytes, Buffer.concat([Buffer.of(10), bytes])]) parseGreeting(payload);
+      for (const payload of [bytes, Buffer.concat([Buffer.of(0xfe), bytes])]) parseAuthSwitch(payload);
+      for (const payload of [bytes, Buffer.concat([Buffer.of(0x11), bytes])]) parseChangeUser(payload, all);
+      parseAuthMore(bytes);
+    }),
+    { numRuns: 1_000 },
+  );
+});

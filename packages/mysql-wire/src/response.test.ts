@@ -366,6 +366,26 @@ describe('garbage', () => {
     );
   });
 
+  test('a real answer with bytes changed or missing gives the same verdict however it is cut', () => {
+    const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
+    const kept = fc.double({ min: 0.2, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(answers, cuts, changes, kept, ({ kind, capabilities, parts }, lengths, edits, share) => {
+        const all = Buffer.concat(parts.map(({ bytes }) => bytes));
+        for (const [at, value] of edits) all[at % all.length] = value;
+        const bytes = all.subarray(0, Math.ceil(all.length * share));
+        const whole = scannerOf(kind, capabilities);
+        const split = scannerOf(kind, capabilities);
+        const first = scanAll(whole, [bytes]);
+        expect(scanAll(split, cut(bytes, lengths))).toEqual(first);
+        expect([split.problem, split.done, split.rows]).toEqual([whole.problem, whole.done, whole.rows]);
+        const seen = Buffer.concat(first.map((part) => part.bytes));
+        expect(bytes.subarray(0, seen.length)).toEqual(seen);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('gives the same problem however it is cut', () => {
     fc.assert(
       fc.property(fc.constantFrom(...kinds), frames, cuts, (kind, bytes, lengths) => {
