@@ -19,6 +19,7 @@ const benches: Readonly<Record<BenchName, string>> = {
     'what the gateway costs beside HAProxy and direct connections; parts: latency, throughput, plain, rules, idle, stream, restore',
   'gateway-pause': 'how long sysbench waits, and for what errors, when an instance dies; parts: default, tight',
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
+  'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
 };
 const names: readonly BenchName[] = [
   'startup',
@@ -29,9 +30,10 @@ const names: readonly BenchName[] = [
   'gateway',
   'gateway-pause',
   'clients',
+  'two-addresses',
 ];
 /** Benches of which parts can be chosen; the bench itself says which there are. */
-const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients']);
+const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients', 'two-addresses']);
 
 type Flags = { readonly runs?: number; readonly rtt?: string; readonly json?: true };
 

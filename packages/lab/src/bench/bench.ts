@@ -14,6 +14,7 @@ import { benchStartup } from './startup.ts';
 import { benchStuns } from './stuns.ts';
 import { benchThroughput } from './throughput.ts';
 import type { Bench, BenchOptions } from './tools.ts';
+import { benchTwoAddresses } from './two-addresses.ts';
 
 const benches = {
   startup: benchStartup,
@@ -24,6 +25,7 @@ const benches = {
   gateway: benchGateway,
   'gateway-pause': benchGatewayPause,
   clients: benchClients,
+  'two-addresses': benchTwoAddresses,
 } as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

@@ -6,6 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Estate, formatEstate, type Gateway, type ServiceGateway } from '@coequal/estate';
 import type { Endpoint } from '@coequal/proof';
+import type { CertificatePaths } from '../clients/foreign.ts';
 import { type Beside, startBeside, untilListening } from './beside.ts';
 import { gatewaysAt } from './gateway-places.ts';
 import type { BenchLab } from './lab.ts';
@@ -15,6 +16,12 @@ export type GatewayWish = {
   readonly name: string;
   readonly site: string;
   readonly workers?: number;
+  /** Which of the site's gateways lends its address and account; the first unless told. */
+  readonly beside?: number;
+  readonly port?: number;
+  /** In place of the certificate that the lab's gateway shows, with the authority that clients are to trust. */
+  readonly certificates?: CertificatePaths;
+  readonly authority?: string;
   /** Laid over what the service asks of its gateways. */
   readonly conduct?: Partial<ServiceGateway>;
   readonly observe?: true;
@@ -25,9 +32,26 @@ export type OwnGateway = {
   readonly process: Beside;
 };
 
+/** One that is killed and started again on the same address. */
+export type RestartableGateway = {
+  readonly endpoint: Endpoint;
+  /** Resolves once it listens. */
+  readonly start: () => Promise<Beside>;
+  /** Ends it without a word. */
+  readonly kill: () => Promise<void>;
+  /** Ends it in order. */
+  readonly stop: () => Promise<void>;
+};
+
 const programPath = (): string => fileURLToPath(import.meta.resolve('@coequal/gateway/main'));
 /** Away from those of the lab's own gateways; each gateway takes two. */
 let nextPort = 7_300;
+
+export const freshPort = (): number => {
+  const port = nextPort;
+  nextPort += 2;
+  return port;
+};
 
 /** Runs while `use` does. */
 export const withGateway = async <T>(
@@ -36,32 +60,55 @@ export const withGateway = async <T>(
   tools: BenchTools,
   use: (gateway: OwnGateway) => Promise<T>,
 ): Promise<T> => {
-  const [model] = gatewaysAt(lab, wish.site);
+  const gateway = await makeGateway(lab, wish, tools);
+  try {
+    const process = await gateway.start();
+    return await use({ endpoint: gateway.endpoint, process });
+  } finally {
+    await gateway.stop();
+  }
+};
+
+/** Written down, and not yet started. */
+export const makeGateway = async (lab: BenchLab, wish: GatewayWish, tools: BenchTools): Promise<RestartableGateway> => {
+  const model = gatewaysAt(lab, wish.site)[wish.beside ?? 0];
   if (model === undefined) throw new Error(`Bug: the site ${wish.site} has no gateway to stand beside`);
   const folder = `${lab.definition.folder}/bench-gateways/${wish.name}`;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const port = nextPort;
-  nextPort += 2;
+  const port = wish.port ?? freshPort();
   const estate = estateWith(lab.definition.estate, model, wish, { folder, port });
   await writeFile(`${folder}/coequal.yaml`, formatEstate(estate));
-  const argv = [process.execPath, programPath(), '--config', `${folder}/coequal.yaml`, '--name', wish.name];
-  const running = startBeside([...argv, ...(wish.observe === true ? ['--observe'] : [])], {
-    enter: (each) => lab.enter(wish.site, each),
-    clock: tools.clock,
-  });
-  try {
-    const endpoint = { ...model, instance: wish.name, port };
-    await untilListening((argv) => lab.enter(wish.site, argv), endpoint, running, tools);
-    return await use({ endpoint, process: running });
-  } finally {
-    await running.stop();
-  }
+  const observe = wish.observe === true ? ['--observe'] : [];
+  const argv = [process.execPath, programPath(), '--config', `${folder}/coequal.yaml`, '--name', wish.name, ...observe];
+  const enter = (each: readonly string[]): readonly string[] => lab.enter(wish.site, each);
+  const endpoint = {
+    ...model,
+    ...(wish.authority === undefined ? {} : { authority: wish.authority }),
+    instance: wish.name,
+    port,
+  };
+  let running: Beside | undefined;
+  return {
+    endpoint,
+    start: async () => {
+      running = startBeside(argv, { enter, clock: tools.clock });
+      await untilListening(enter, endpoint, running, tools);
+      return running;
+    },
+    kill: async () => {
+      running?.signal('SIGKILL');
+      await running?.ended;
+    },
+    stop: async () => {
+      await running?.stop();
+    },
+  };
 };
 
 const estateWith = (
   estate: Estate,
   model: Endpoint,
-  { name, workers, conduct = {} }: GatewayWish,
+  { name, workers, certificates, conduct = {} }: GatewayWish,
   { folder, port }: { readonly folder: string; readonly port: number },
 ): Estate => {
   const own = estate.gateways.find((gateway) => gateway.name === model.instance);
@@ -73,6 +120,9 @@ const estateWith = (
     metricsPort: port + 1,
     stateFolder: folder,
     ...(workers === undefined ? {} : { workers }),
+    ...(certificates === undefined || own.certificates === undefined
+      ? {}
+      : { certificates: { ...own.certificates, ...certificates } }),
   };
   const services = estate.services.map((service) =>
     service.name === own.service && service.gateway !== undefined

@@ -21,6 +21,8 @@ export type Assignment = {
   readonly certificate: CertificatePaths;
   readonly run: number;
   readonly paceMs: number;
+  /** All addresses, `host:port` with commas between, for a program that knows several. */
+  readonly hosts?: string;
   /** A folder for this run alone. */
   readonly folder: string;
 };
@@ -41,9 +43,10 @@ export type Ready = {
 
 export type Skipped = { readonly skipped: string };
 
-type Kitchen = CompanionOptions & { readonly folder: string; readonly runner: Runner };
+/** What a program is made ready with: a folder to compile into, and the means to run compilers. */
+export type Kitchen = CompanionOptions & { readonly folder: string; readonly runner: Runner };
 
-type Prepare = (kitchen: Kitchen) => Promise<Ready>;
+export type Prepare = (kitchen: Kitchen) => Promise<Ready>;
 
 const programPath = (name: string): string => fileURLToPath(new URL(`./programs/${name}`, import.meta.url));
 
@@ -62,7 +65,7 @@ const interpreter = async (name: string, { environment }: Kitchen): Promise<stri
   throw new Missing(`${name} is not installed`);
 };
 
-const common = (assignment: Assignment): Readonly<Record<string, string>> => {
+export const common = (assignment: Assignment): Readonly<Record<string, string>> => {
   const { endpoint, authorityPath, run, paceMs } = assignment;
   return {
     DB_HOST: endpoint.host,
@@ -74,6 +77,7 @@ const common = (assignment: Assignment): Readonly<Record<string, string>> => {
     RUN: String(run),
     PACE_MS: String(paceMs),
     STOP_FILE: stopFile(assignment),
+    ...(assignment.hosts === undefined ? {} : { DB_HOSTS: assignment.hosts }),
   };
 };
 
@@ -113,12 +117,8 @@ const packageVersion = async (library: string): Promise<string> => {
   }
 };
 
-const nodeLibrary =
-  (library: string, program: string): Prepare =>
-  async () => {
-    const version = await packageVersion(library);
-    return told(`${library} ${version}`, [process.execPath, programPath(program)]);
-  };
+export const prepareNode = async (library: string, program: string): Promise<Ready> =>
+  told(`${library} ${await packageVersion(library)}`, [process.execPath, program]);
 
 const sysbench: Prepare = async (kitchen) => {
   const found = await findCompanion('sysbench', kitchen);
@@ -163,20 +163,26 @@ export const sysbenchEnvironment = ({ files: [program], environment }: FoundComp
 const runnerOf = (found: FoundCompanion, kitchen: Kitchen): Runner =>
   runnerFor({ path: () => undefined, environment: found.environment }, kitchen.environment);
 
-const java: Prepare = async (kitchen) => {
+/** A program compiled into the kitchen's folder, and what runs it with the library beside it. */
+export const compileJava = async (kitchen: Kitchen, source: string) => {
   const [run, compile] = [await interpreter('java', kitchen), await interpreter('javac', kitchen)];
   const found = await findCompanion('connector-j', kitchen);
   const [jar] = found.files;
-  await kitchen.runner.run([compile, '-cp', jar, '-d', kitchen.folder, programPath('KillTest.java')], {
-    deadlineMs: 60_000,
-  });
-  const version = await jarVersion(jar);
+  await kitchen.runner.run([compile, '-cp', jar, '-d', kitchen.folder, source], { deadlineMs: 60_000 });
   // As small as a JVM gets: several run beside three databases.
   const options = ['-XX:+UseSerialGC', '-Xmx64m', '-XX:TieredStopAtLevel=1'];
   return {
-    argv: () => [run, ...options, '-cp', `${jar}:${kitchen.folder}`, 'KillTest'],
+    argv: [run, ...options, '-cp', `${jar}:${kitchen.folder}`],
+    version: `MariaDB Connector/J ${await jarVersion(jar)}`,
+  };
+};
+
+const java: Prepare = async (kitchen) => {
+  const { argv, version } = await compileJava(kitchen, programPath('KillTest.java'));
+  return {
+    argv: () => [...argv, 'KillTest'],
     environment: (assignment) => ({ ...common(assignment), DB_URL: jdbcUrl(assignment) }),
-    version: `MariaDB Connector/J ${version}, its own pool`,
+    version: `${version}, its own pool`,
   };
 };
 
@@ -193,17 +199,16 @@ const jdbcUrl = ({ endpoint, authorityPath }: Assignment): string =>
   `jdbc:mariadb://${endpoint.host}:${endpoint.port}/${endpoint.database}?user=${endpoint.user}&password=${endpoint.password}` +
   `&useSsl=true&serverSslCert=${authorityPath}&maxPoolSize=3&minPoolSize=1`;
 
-const pymysql: Prepare = async (kitchen) => {
+export const preparePython = async (kitchen: Kitchen, program: string): Promise<Ready> => {
   const python = await interpreter('python3', kitchen);
   const found = await findCompanion('pymysql', kitchen);
-  const folder = dirname(dirname(found.files[0]));
-  const environment = found.root === '' ? {} : { PYTHONPATH: folder };
+  const environment = found.root === '' ? {} : { PYTHONPATH: dirname(dirname(found.files[0])) };
   const version = await runnerFor({ path: () => undefined, environment }, kitchen.environment).run([
     python,
     '-c',
     'import pymysql, sys; print("PyMySQL", pymysql.__version__, "Python", sys.version.split()[0])',
   ]);
-  return told(version.trim(), [python, programPath('pymysql_client.py')], environment);
+  return told(version.trim(), [python, program], environment);
 };
 
 const libmariadb: Prepare = async (kitchen) => {
@@ -266,10 +271,10 @@ const php: Prepare = async (kitchen) => {
 export const foreignClients = {
   'mariadb-cli': commandLine,
   sysbench,
-  mysql2: nodeLibrary('mysql2', 'mysql2.mjs'),
-  'mariadb-connector': nodeLibrary('mariadb', 'mariadb-connector.mjs'),
+  mysql2: () => prepareNode('mysql2', programPath('mysql2.mjs')),
+  'mariadb-connector': () => prepareNode('mariadb', programPath('mariadb-connector.mjs')),
   java,
-  python: pymysql,
+  python: (kitchen) => preparePython(kitchen, programPath('pymysql_client.py')),
   c: libmariadb,
   perl,
   php,
@@ -278,14 +283,17 @@ export const foreignClients = {
 export type ForeignClientName = keyof typeof foreignClients;
 
 /** Makes a client's program ready, with a folder of its own to compile into; or says why it cannot be run here. */
-export const prepareForeign = async (
-  name: ForeignClientName,
+export const prepareForeign = (name: ForeignClientName, folder: string, options: CompanionOptions) =>
+  prepareWith(foreignClients[name], folder, options);
+
+export const prepareWith = async (
+  prepare: Prepare,
   folder: string,
   options: CompanionOptions,
 ): Promise<Ready | Skipped> => {
   const runner = runnerFor({ path: () => undefined, environment: {} }, options.environment);
   try {
-    return await foreignClients[name]({ ...options, folder, runner });
+    return await prepare({ ...options, folder, runner });
   } catch (error) {
     options.signal?.throwIfAborted();
     const absent = ['PROGRAM_MISSING', 'PACKAGES_UNREACHABLE', 'PROGRAM_FAILED'].includes(codeOf(error) ?? '');

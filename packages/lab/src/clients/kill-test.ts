@@ -131,7 +131,7 @@ const strike = async (
 };
 
 /** Until the client has so many more acknowledgements, or has ended, or is silent for too long: that is a finding too. */
-const advance = async (client: RunningForeign, { clock, signal }: BenchTools): Promise<void> => {
+export const advance = async (client: RunningForeign, { clock, signal }: BenchTools): Promise<void> => {
   const goal = client.acknowledged() + steadyCount;
   const what = { what: 'Transactions of a client', deadlineMs: silenceMs, everyMs: 20, signal };
   try {
@@ -148,12 +148,15 @@ const judged = async (
   finished: Finished,
   pauses: KillResult['pauses'] = {},
 ): Promise<KillResult> => {
-  const held = await withSql(lab.reached[0], (sql) => heldOf(sql, run));
+  const held = await readHeld(lab.reached[0], run);
   const { longestPauseMs, complaint, cut } = finished;
   return { ...judge(finished.said, held, cut), longestPauseMs, complaint, cut, pauses };
 };
 
 /** Read from an instance that has applied everything acknowledged anywhere. */
+export const readHeld = (endpoint: Endpoint | undefined, run: number): Promise<Held> =>
+  withSql(endpoint, (sql) => heldOf(sql, run));
+
 const heldOf = async (sql: Sql, run: number): Promise<Held> => {
   await sql.query('SET SESSION wsrep_sync_wait = 15');
   const entries = await sql.query('SELECT n, COUNT(*) AS times FROM kill_entry WHERE run = ? GROUP BY n', [run]);

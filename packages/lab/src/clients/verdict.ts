@@ -7,6 +7,8 @@
 export type Said =
   | { readonly kind: 'ok' | 'conflict'; readonly n: number }
   | { readonly kind: 'error'; readonly n: number | null; readonly code: string; readonly message: string }
+  /** What the program was told when it asked what became of a transaction in doubt. */
+  | { readonly kind: 'fate'; readonly n: number; readonly fate: string }
   | { readonly kind: 'done' };
 
 /** A line of a program; undefined for what is not one of its words, such as a tool's banner. */
@@ -14,6 +16,8 @@ export const parseSaid = (line: string): Said | undefined => {
   if (line === 'done') return { kind: 'done' };
   const [, kind, n] = /^(ok|conflict) (\d+)$/.exec(line) ?? [];
   if (kind !== undefined) return { kind: kind === 'ok' ? 'ok' : 'conflict', n: Number(n) };
+  const fate = /^fate (\d+) (.+)$/.exec(line);
+  if (fate !== null) return { kind: 'fate', n: Number(fate[1]), fate: fate[2] ?? '' };
   const error = /^error (\d+) (\S+) ?(.*)$/.exec(line);
   if (error !== null) return { kind: 'error', n: Number(error[1]), code: error[2] ?? '', message: error[3] ?? '' };
   // What sysbench says before it ends: FATAL: mysql_drv_query() returned error 2013 (Lost connection …) for query 'COMMIT'
@@ -48,15 +52,19 @@ export type Verdict = {
   readonly torn: number;
 };
 
+/** What transaction n is: 0 with several writes, 1 an entry alone, 2 an update alone. */
+export type KindOf = (n: number) => number;
+const inTurn: KindOf = (n) => n % 3;
+
 /** `cut`: the program did not say `done`, so that what it had in flight at the end is in doubt. */
-export const judge = (said: readonly Said[], held: Held, cut: boolean): Verdict => {
+export const judge = (said: readonly Said[], held: Held, cut: boolean, kindOf: KindOf = inTurn): Verdict => {
   const acknowledged = new Set(said.flatMap((each) => (each.kind === 'ok' ? [each.n] : [])));
   const errors = said.filter((each) => each.kind === 'error');
   const doubtful = doubtfulOf(said, acknowledged, cut);
-  const updates = [...acknowledged].filter((n) => n % 3 === 2).length;
-  const openUpdates = [...doubtful].filter((n) => n % 3 === 2).length;
-  const written = [...held.entries].filter(([n]) => n % 3 === 0).reduce((sum, [, count]) => sum + count, 0);
-  const missing = [...acknowledged].filter((n) => n % 3 !== 2 && (held.entries.get(n) ?? 0) === 0).length;
+  const updates = [...acknowledged].filter((n) => kindOf(n) === 2).length;
+  const openUpdates = [...doubtful].filter((n) => kindOf(n) === 2).length;
+  const written = [...held.entries].filter(([n]) => kindOf(n) === 0).reduce((sum, [, count]) => sum + count, 0);
+  const missing = [...acknowledged].filter((n) => kindOf(n) !== 2 && (held.entries.get(n) ?? 0) === 0).length;
   const surplus = [...held.entries.values()].reduce((sum, count) => sum + Math.max(0, count - 1), 0);
   return {
     acknowledged: acknowledged.size,
