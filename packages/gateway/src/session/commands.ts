@@ -213,6 +213,7 @@ export const makeRequest = (
     upload: null,
     loose: null,
     begun: false,
+    sent: false,
     conflicts: 0,
     sequence: 0,
   };

@@ -33,6 +33,8 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
     return;
   }
   request.conflicts += 1;
+  // It was answered, and the answer says that nothing of it is left.
+  request.sent = false;
   const most = relay.unit !== null && relay.unit.seen.bytes > 0 ? conflictTries.seen : conflictTries.unseen;
   const decision = onConflict(standingOf(relay), { times: request.conflicts, most, answerBegun: request.begun });
   if (decision.kind !== 'replay') {

@@ -116,8 +116,14 @@ class ModelSession {
 
   /** Sends a request that would commit `id`, and follows the decisions to what the client is told. */
   run(request: RequestClass, id: string, open: boolean): Told {
+    // The instance may have been lost while nothing was under way: then nobody has heard of the request yet.
+    if (this.choices.choose(2) === 1) {
+      const standing: Standing = { ...this.barriers, open, request, sent: false };
+      const told = this.#recover(onLoss(standing), standing);
+      if (told !== 'again') return told;
+    }
     for (let conflicts = 0; ; ) {
-      const standing: Standing = { ...this.barriers, open, request };
+      const standing: Standing = { ...this.barriers, open, request, sent: true };
       const answer = this.#send(request, id);
       if (answer === 'ok') return 'ok';
       if (answer === 'conflict') {
@@ -288,26 +294,26 @@ describe('a session that follows the decisions, in every interleaving', () => {
 describe('decisions', () => {
   it('only what may commit by itself, or cannot be settled, is called unknown', () => {
     for (const request of classes) {
-      const decision = onLoss({ ...free, open: true, request });
+      const decision = onLoss({ ...free, open: true, request, sent: true });
       expect(decision.kind === 'unknown').toBe(request === 'opaque');
     }
   });
 
   it('a session with state of its own is refused and ended, except where the outcome row can speak', () => {
     for (const request of classes) {
-      const decision = onLoss({ unitBarrier: null, sessionBarrier: 'temporary-table', open: false, request });
+      const decision = onLoss({ unitBarrier: null, sessionBarrier: 'temporary-table', open: false, request, sent: true });
       if (request === 'wrapped' || request === 'commit') expect(decision.kind).toBe('fence');
       else expect(decision).toMatchObject({ ends: true });
     }
   });
 
   it('an idle session moves when it is asked for something', () => {
-    expect(onLoss({ ...free, open: false, request: null })).toEqual({ kind: 'move-later' });
-    expect(onLoss({ ...free, open: true, request: null })).toEqual({ kind: 'replay' });
+    expect(onLoss({ ...free, open: false, request: null, sent: false })).toEqual({ kind: 'move-later' });
+    expect(onLoss({ ...free, open: true, request: null, sent: false })).toEqual({ kind: 'replay' });
   });
 
   it('a conflict of something that may have committed before is passed on', () => {
-    const decision = onConflict({ ...free, open: false, request: 'opaque' }, { times: 1, most: 9, answerBegun: false });
+    const decision = onConflict({ ...free, open: false, request: 'opaque', sent: true }, { times: 1, most: 9, answerBegun: false });
     expect(decision.kind).toBe('refuse');
   });
 });

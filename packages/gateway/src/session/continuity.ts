@@ -38,6 +38,8 @@ export type Standing = {
   readonly sessionBarrier: string | null;
   /** The request that has not been answered to its end; null: none. */
   readonly request: RequestClass | null;
+  /** It has been sent to an instance since it was last known to have had no effect. */
+  readonly sent: boolean;
 };
 
 export type Decision =
@@ -60,6 +62,8 @@ export type Decision =
 export const onLoss = (standing: Standing): Decision => {
   const { request } = standing;
   if (request === null) return whenIdle(standing);
+  // No instance has heard of it: there is nothing to find out, and asking would find the outcome of the one before.
+  if (!standing.sent) return replayOrRefuse(standing);
   switch (request) {
     case 'wrapped':
     case 'commit':

@@ -85,6 +85,8 @@ export type Request = {
   loose: Seen | null;
   /** Bytes of the answer have reached the client. */
   begun: boolean;
+  /** An instance may have seen it. */
+  sent: boolean;
   /** Times it was refused by a conflict. */
   conflicts: number;
   /** The last number of the outcome row that it was sent with. */

@@ -5,7 +5,7 @@
  * Everything here is the slow path: it waits, with deadlines. While it runs the relay is `recovering`, and nothing
  * of the client's next request is sent.
  */
-import { reasonOf } from '@coequal/kernel';
+import { assert, reasonOf } from '@coequal/kernel';
 import { SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
 import type { Verdict } from '../instances/outcomes.ts';
 import { flag } from '../sql/statement.ts';
@@ -26,6 +26,7 @@ export const standingOf = (relay: Relay): Standing => ({
   unitBarrier: relay.unit?.barrier ?? null,
   sessionBarrier: relay.barrier,
   request: relay.request?.class ?? null,
+  sent: relay.request?.sent ?? false,
 });
 
 // Losing the instance.
@@ -112,7 +113,7 @@ const left = (relay: Relay, begunMs: number): number => Math.max(0, relay.rules.
 /** A COMMIT was in flight: settle for ever whether it happened. */
 const fence = async (relay: Relay, begunMs: number): Promise<void> => {
   const { identity, ports, request } = relay;
-  if (request === null) throw new Error('Bug: a fence without a request');
+  assert(request !== null && request.sequence > 0, 'only what was sent with an outcome row can be fenced');
   const verdict = await ports.settle(identity.session, identity.epoch, request.sequence, {
     avoid: relay.avoid,
     deadlineMs: left(relay, begunMs),
@@ -130,6 +131,7 @@ const fence = async (relay: Relay, begunMs: number): Promise<void> => {
   ports.tell.outcome(from, verdict.kind, took, '');
   const finding = findingOf(request, verdict);
   request.conflicts += 1;
+  request.sent = finding === 'committed' || finding === 'rows-lost';
   if (finding !== 'committed' && request.conflicts > doubtTries) {
     refuse(relay, 'it was left in doubt again and again', false, begunMs);
     return;

@@ -64,6 +64,7 @@ export class Relay extends ClientSide {
     const { link } = this;
     if (link === null) throw new Error('Bug: sending without an instance');
     this.request = request;
+    request.sent = true;
     this.enter('busy');
     this.gtidAtRequest = this.gtid;
     this.#held = [];
