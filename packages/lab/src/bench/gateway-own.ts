@@ -73,9 +73,10 @@ export const withGateway = async <T>(
 export const makeGateway = async (lab: BenchLab, wish: GatewayWish, tools: BenchTools): Promise<RestartableGateway> => {
   const model = gatewaysAt(lab, wish.site)[wish.beside ?? 0];
   if (model === undefined) throw new Error(`Bug: the site ${wish.site} has no gateway to stand beside`);
-  const folder = `${lab.definition.folder}/bench-gateways/${wish.name}`;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const port = wish.port ?? freshPort();
+  // Sockets lie in it, whose paths are short.
+  const folder = `${lab.definition.folder}/gw/b${freshPort()}`;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const estate = estateWith(lab.definition.estate, model, wish, { folder, port });
   await writeFile(`${folder}/coequal.yaml`, formatEstate(estate));
   const observe = wish.observe === true ? ['--observe'] : [];
