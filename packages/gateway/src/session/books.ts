@@ -99,6 +99,8 @@ export abstract class SessionBooks {
   endDue = false;
   /** The application can ask what became of its transactions. */
   keyIssued = false;
+  /** The last outcome is known to the client, or was told to be unknown: nothing of this session is in doubt. */
+  settled = true;
   /** KILL QUERY was asked for through the gateway: its error belongs to the client. */
   interrupted = false;
   /** What the next request is answered, when a transaction was lost while nobody was asking. */

@@ -301,7 +301,13 @@ describe('decisions', () => {
 
   it('a session with state of its own is refused and ended, except where the outcome row can speak', () => {
     for (const request of classes) {
-      const decision = onLoss({ unitBarrier: null, sessionBarrier: 'temporary-table', open: false, request, sent: true });
+      const decision = onLoss({
+        unitBarrier: null,
+        sessionBarrier: 'temporary-table',
+        open: false,
+        request,
+        sent: true,
+      });
       if (request === 'wrapped' || request === 'commit') expect(decision.kind).toBe('fence');
       else expect(decision).toMatchObject({ ends: true });
     }
@@ -313,7 +319,10 @@ describe('decisions', () => {
   });
 
   it('a conflict of something that may have committed before is passed on', () => {
-    const decision = onConflict({ ...free, open: false, request: 'opaque', sent: true }, { times: 1, most: 9, answerBegun: false });
+    const decision = onConflict(
+      { ...free, open: false, request: 'opaque', sent: true },
+      { times: 1, most: 9, answerBegun: false },
+    );
     expect(decision.kind).toBe('refuse');
   });
 });

@@ -112,6 +112,7 @@ export class Relay extends ClientSide {
     const guards = [...new Set([...(this.unit?.guards ?? []), ...request.guards])];
     const statement = guards.length > 0 ? this.guardedStatement : this.recordStatement;
     if (statement === null) throw new Error('Bug: a session without its outcome statement');
+    this.settled = false;
     identity.sequence += 1;
     request.sequence = identity.sequence;
     return recordPacket({
@@ -533,6 +534,7 @@ export class Relay extends ClientSide {
       end.errorNumber,
     );
     this.request = null;
+    this.settled = true;
     this.interrupted = false;
     if (this.endDue) {
       this.end('quit');

@@ -26,9 +26,9 @@ import {
   STATUS,
   withoutUnsupported,
 } from '@coequal/mysql-wire';
+import type { Credential, Door, Refusal, Who } from '../../accounts/login.ts';
 import type { WorkerPorts } from '../../operate/ports.ts';
 import { ClientGone, ClientSocket } from './client-socket.ts';
-import type { Credential } from './instance-link.ts';
 
 /** A client that may be served. */
 export type LoggedIn = {
@@ -51,27 +51,9 @@ export type LoggedIn = {
   readonly sequence: number;
 };
 
-export type Who = { readonly user: string; readonly address: string; readonly encrypted: boolean };
-
-/** How an account proves itself. Unknown accounts have one too, which nothing satisfies. */
-export type Door = {
-  readonly plugin: string;
-  /** Said instead of asking, for accounts that nobody may use here; null: ask. */
-  readonly refusal: (ServerError & { readonly message: string }) | null;
-  readonly check: (answer: Buffer, scramble: Buffer) => Promise<Opening> | Opening;
-  /** Connections that the account may have. */
-  readonly connections: number;
-  readonly privileged: boolean;
-};
-
-export type Opening =
-  | { readonly kind: 'open'; readonly credential: Credential }
-  | { readonly kind: 'wrong' }
-  | { readonly kind: 'refused'; readonly error: ServerError & { readonly message: string } };
-
 export type Gate = {
   readonly worker: WorkerPorts;
-  readonly lookUp: (who: Who) => Promise<Door>;
+  readonly lookUp: (who: Who) => Door;
   /** The account may have changed since it was looked up: reads the accounts anew, at most now and then. */
   readonly refresh: () => Promise<void>;
   readonly serverVersion: () => string;
@@ -80,7 +62,7 @@ export type Gate = {
 };
 
 /** Everybody's connections are counted under a name that no account can have. */
-const everybody = '';
+export const everybody = '';
 
 const offered = (encrypting: boolean): Capabilities => ({
   base:
@@ -256,15 +238,15 @@ type Proved = { readonly door: Door; readonly credential: Credential; readonly s
 /** Checks who it is. Null: refused, and told so. */
 export const prove = async (gate: Gate, client: Asking, proof: Proof): Promise<Proved | null> => {
   const { worker } = gate;
-  let door = await gate.lookUp(proof);
+  let door = gate.lookUp(proof);
   const { answer, sequence, scramble } = await answerFor(client, door, proof);
   let opening =
-    door.refusal === null ? await door.check(answer, scramble) : ({ kind: 'refused', error: door.refusal } as const);
+    door.refusal === null ? door.check(answer, scramble) : ({ kind: 'refused', error: door.refusal } as const);
   if (opening.kind !== 'open') {
     // Accounts are copied now and then: a password that was just changed, or an account that was just made, is looked up.
     await gate.refresh();
-    door = await gate.lookUp(proof);
-    opening = door.refusal === null ? await door.check(answer, scramble) : { kind: 'refused', error: door.refusal };
+    door = gate.lookUp(proof);
+    opening = door.refusal === null ? door.check(answer, scramble) : { kind: 'refused', error: door.refusal };
   }
   const next = (sequence + 1) & 0xff;
   if (opening.kind !== 'open') {
@@ -290,7 +272,7 @@ const refuse = (
   client: Asking,
   { user, address }: Proof,
   sequence: number,
-  error: ServerError & { message: string },
+  error: Refusal,
   result: string,
 ): void => {
   const { worker } = gate;
@@ -310,8 +292,10 @@ const answerFor = async (client: Asking, door: Door, proof: Proof) => {
   const offeredMethod = proof.plugin === '' ? nativePlugin : proof.plugin;
   if (door.refusal !== null || offeredMethod === door.plugin)
     return { answer: proof.answer, sequence: proof.sequence, scramble: proof.scramble };
-  // The first 20 bytes are what a method with a longer challenge needs too, with more of the same kind behind them.
-  const scramble = makeScramble(randomBytes(door.plugin === nativePlugin ? 20 : 32));
+  const scramble = Buffer.concat([makeScramble(randomBytes(20)), makeScramble(randomBytes(20))]).subarray(
+    0,
+    door.challengeBytes,
+  );
   const data = door.plugin === nativePlugin ? Buffer.concat([scramble, Buffer.of(0)]) : scramble;
   client.write(frame(encodeAuthSwitch({ plugin: door.plugin, data }), (proof.sequence + 1) & 0xff));
   const packet = await client.next();

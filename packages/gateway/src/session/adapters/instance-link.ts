@@ -44,13 +44,9 @@ import {
   rsaAnswer,
   without,
 } from '@coequal/mysql-wire';
+import type { Credential } from '../../accounts/login.ts';
 import type { InstanceTarget } from '../../settings.ts';
 import type { Link, LinkListener } from '../model.ts';
-
-/** With what the gateway logs in as the client: SHA1(password) as its answer gave it away, or a password from the sealed store. */
-export type Credential =
-  | { readonly kind: 'native'; readonly stage1: Buffer }
-  | { readonly kind: 'password'; readonly password: string };
 
 export type LinkWish = {
   readonly target: InstanceTarget;

@@ -35,8 +35,6 @@ export type SessionsOptions = {
   readonly tableBytes: (schema: string, table: string) => Promise<number | undefined>;
   /** A statement of the administrator on one instance, for KILL. */
   readonly administer: (instance: string, sql: string) => Promise<void>;
-  /** Sessions of this worker that may own rows of outcomes. */
-  readonly onIdentity: (session: Buffer, lives: boolean) => void;
 };
 
 /** For numbers of sessions, seeds and pauses; secrets are made of `randomBytes`. */
@@ -176,7 +174,6 @@ class Sessions implements SessionService<Socket> {
 
   #enrol(session: Session): void {
     this.#sessions.set(session.id, session);
-    this.#options.onIdentity(session.relay.identity.session, true);
     session.relay.onBoundary = () => this.#atBoundary(session);
     session.relay.onChangeUser = (packet) => {
       changeUser(this.#options.gate, session, packet, (login) => this.#asAnother(session, login)).catch(
@@ -196,10 +193,12 @@ class Sessions implements SessionService<Socket> {
   }
 
   #ended(session: Session): void {
-    const { worker, onIdentity } = this.#options;
+    const { worker, outcomes } = this.#options;
     if (this.#sessions.delete(session.id)) {
       worker.leave(session.login.user);
-      onIdentity(session.relay.identity.session, false);
+      // Nobody can ask about it any more: its row may go.
+      if (!session.relay.keyIssued && session.relay.settled && session.relay.identity.sequence > 0)
+        outcomes.forget(session.relay.identity.session);
     }
     this.#toMove.delete(session);
     this.#checkGone();
@@ -447,7 +446,14 @@ class Sessions implements SessionService<Socket> {
       return;
     }
     const { session, rest } = restored;
-    this.#options.worker.rejoin(session.login.user);
+    const { worker } = this.#options;
+    worker.rejoin(session.login.user);
+    worker.rejoin(everybody);
+    worker.metrics.connections.add(1);
+    socket.once('close', () => {
+      worker.metrics.connections.add(-1);
+      worker.leave(everybody);
+    });
     this.#enrol(session);
     session.begin(rest);
   };

@@ -1,0 +1,1 @@
+export { openSessionSide, type SessionSecrets, type SessionSide } from './adapters/open.ts';
