@@ -19,7 +19,7 @@ import { openSession } from '../replay.ts';
 import { relayRules } from '../rules.ts';
 import { freshSettings } from '../settings-of-session.ts';
 import { changeUser } from './change-user.ts';
-import { type Gate, type LoggedIn, letIn } from './gate.ts';
+import { everybody, type Gate, type LoggedIn, letIn } from './gate.ts';
 import { exportSession, importSession } from './handover.ts';
 import { type InstanceTls, openLink } from './instance-link.ts';
 import { Session, type SessionTools } from './session.ts';
