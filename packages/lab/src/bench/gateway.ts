@@ -1,6 +1,6 @@
 /**
  * `bench gateway`: what the gateway costs and what it carries, beside HAProxy and direct connections in the same run.
- * One lab of three instances for everything, and one plain instance for the part `plain`. Parts can be chosen by name.
+ * One lab of three instances for everything but the part `plain`, which has one of a single instance. Parts can be chosen by name.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { fail } from '@coequal/kernel';
@@ -30,6 +30,7 @@ export type Stage = {
 const parts = {
   latency: ({ field }, options, tools) => measureLatency(field, options, tools),
   throughput: ({ field }, options, tools) => measureThroughput(field, options, tools),
+  plain: ({ field }, options, tools) => measureThroughput(field, options, tools),
   rules: measureRules,
   idle: measureIdle,
   stream: measureStream,
@@ -53,18 +54,31 @@ const chosenParts = ({ parts: wanted = [] }: BenchOptions): readonly PartName[] 
 
 export const benchGateway: Bench = async (options, tools) => {
   const chosen = chosenParts(options);
-  await withLab(tools, { rtt: options.rtt ?? defaultRtt }, async (lab) => {
-    const folder = await mkdtemp(`${lab.definition.folder}/gateway-`);
-    try {
-      await untilWhole(lab, tools);
-      await onStage(lab, folder, tools, async (stage) => {
-        for (const part of chosen) await parts[part](stage, options, tools);
-      });
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  });
+  for (const [kind, scene] of Object.entries(scenes)) {
+    const own = chosen.filter((part) => (part === 'plain') === (kind === 'plain'));
+    if (own.length === 0) continue;
+    const wish = { rtt: options.rtt ?? defaultRtt, sites: scene.sites };
+    await withLab(tools, wish, async (lab) => {
+      const folder = await mkdtemp(`${lab.definition.folder}/gateway-`);
+      try {
+        await untilWhole(lab, tools);
+        await onStage(lab, folder, scene, tools, async (stage) => {
+          for (const part of own) await parts[part](stage, options, tools);
+        });
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    });
+  }
 };
+
+type Scene = Pick<Field, 'name' | 'leastRatio' | 'several'> & { readonly sites: number };
+
+/** One instance that replicates to nobody is as near to a plain one as a gateway serves. */
+const scenes = {
+  lab: { name: 'lab', sites: 3, leastRatio: 0.9, several: true },
+  plain: { name: 'plain', sites: 1, leastRatio: 0.75, several: false },
+} as const satisfies Readonly<Record<string, Scene>>;
 
 /** The last of the addresses that a site keeps for gateways: the lab has fewer of them. */
 const haproxyNumber = 4;
@@ -72,6 +86,7 @@ const haproxyNumber = 4;
 const onStage = async (
   lab: BenchLab,
   folder: string,
+  { name, leastRatio, several }: Scene,
   tools: BenchTools,
   use: (stage: Stage) => Promise<void>,
 ): Promise<void> => {
@@ -95,7 +110,7 @@ const onStage = async (
       lab,
       site,
       folder,
-      field: { name: 'lab', sysbench, gateway, haproxy, direct, leastRatio: 0.9, several: true },
+      field: { name, sysbench, gateway, haproxy, direct, leastRatio, several },
     });
   });
 };

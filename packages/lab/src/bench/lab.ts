@@ -30,7 +30,12 @@ export type BenchLab = {
   readonly enter: (site: string, argv: readonly string[]) => readonly string[];
 };
 
-export type LabWish = { readonly preset?: PresetName; readonly rtt: string };
+export type LabWish = {
+  readonly preset?: PresetName;
+  readonly rtt: string;
+  /** Three unless told. */
+  readonly sites?: number;
+};
 
 /** Starts a lab without a workload, and ends it when `use` is done. */
 export const withLab = async <T>(tools: BenchTools, wish: LabWish, use: (lab: BenchLab) => Promise<T>): Promise<T> => {
@@ -47,8 +52,8 @@ export const withLab = async <T>(tools: BenchTools, wish: LabWish, use: (lab: Be
 
 export const labName = (): string => `bench-${randomBytes(4).toString('hex')}`;
 
-const labWish = ({ preset, rtt }: LabWish) => ({
-  sites: 3,
+const labWish = ({ preset, rtt, sites = 3 }: LabWish) => ({
+  sites,
   rtt,
   keep: false,
   hosts: false,
