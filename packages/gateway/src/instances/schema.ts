@@ -142,5 +142,7 @@ export const accountStatements = (user: string, host: string, tls: boolean): rea
     `GRANT PROCESS, CONNECTION ADMIN ON *.* TO ${account}`,
     `GRANT SELECT ON mysql.global_priv TO ${account}`,
     `GRANT ALL PRIVILEGES ON coequal.* TO ${account} WITH GRANT OPTION`,
+    // The first grant to PUBLIC makes it, which takes an administrator.
+    'GRANT USAGE ON *.* TO PUBLIC',
   ];
 };

@@ -30,6 +30,7 @@ export const serverError = {
   privilegeNeeded: 1_227,
   interrupted: 1_317,
   routineDenied: 1_370,
+  userCreationDenied: 1_410,
   readOnly: 1_290,
   statementTime: 1_969,
 } as const;
@@ -51,4 +52,5 @@ const denials: ReadonlySet<number> = new Set([
   serverError.columnDenied,
   serverError.privilegeNeeded,
   serverError.routineDenied,
+  serverError.userCreationDenied,
 ]);

@@ -7,7 +7,7 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { checkServerIdentity, TLSSocket } from 'node:tls';
 import { type Clock, codeOf, reasonOf } from '@coequal/kernel';
-import { type Connection, createConnection } from 'mysql2/promise';
+import { type Connection, createConnection } from 'mysql2';
 import type { InstanceTarget } from '../../settings.ts';
 import type { Row } from '../rows.ts';
 import type { SqlFailure } from '../sql-failure.ts';
@@ -55,7 +55,7 @@ export const connectSql = async (clock: Clock, dial: Dial): Promise<Sql> => {
     noDelay: true,
     ...(access.localAddress === undefined ? {} : { localAddress: access.localAddress }),
   });
-  const connecting = createConnection({
+  const connection = createConnection({
     // A socket of our own can be destroyed at any moment, also before the server has said a word.
     stream: socket,
     user: access.user,
@@ -66,8 +66,15 @@ export const connectSql = async (clock: Clock, dial: Dial): Promise<Sql> => {
     supportBigNumbers: true,
     bigNumberStrings: true,
     dateStrings: true,
+    jsonStrings: true,
   });
-  const connection = await bounded(connecting, deadlineMs, () => socket.destroy(), signal);
+  const connecting = new Promise<void>((resolve, reject) => {
+    connection.once('connect', () => resolve());
+    // It stays for ever: the library may report the end of one connection several times, and without a listener that ends
+    // the process. What an idle connection ends with shows in its closing.
+    connection.on('error', reject);
+  });
+  await bounded(connecting, deadlineMs, () => socket.destroy(), signal);
   const sql = overConnection(connection, socket);
   try {
     checkIdentity(connection, target);
@@ -87,12 +94,12 @@ const overConnection = (connection: Connection, socket: Socket): Sql => {
     connection.destroy();
     socket.destroy();
   };
-  // An idle connection that ends says so by closing; the error itself has nobody to tell.
-  connection.on('error', () => undefined);
   return {
     run: async (text, deadlineMs, signal) => {
-      const [answer] = await bounded(connection.query(text), deadlineMs, destroy, signal);
-      return resultsOf(answer);
+      const answer = new Promise<unknown>((resolve, reject) => {
+        connection.query(text, (error, found) => (error === null ? resolve(found) : reject(error)));
+      });
+      return resultsOf(await bounded(answer, deadlineMs, destroy, signal));
     },
     onEnd: (listener) => {
       if (secured.destroyed) listener();
@@ -154,10 +161,7 @@ const checkIdentity = (connection: Connection, target: InstanceTarget): void => 
 };
 
 /** The library keeps its socket to itself in its types. */
-const streamOf = (connection: Connection): unknown => {
-  const inner: unknown = Reflect.get(connection, 'connection');
-  return typeof inner === 'object' && inner !== null ? Reflect.get(inner, 'stream') : undefined;
-};
+const streamOf = (connection: Connection): unknown => Reflect.get(connection, 'stream');
 
 export const failureOf = (error: unknown): SqlFailure => {
   const reason = reasonOf(error);
