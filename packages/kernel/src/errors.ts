@@ -182,6 +182,12 @@ const registry = {
     message: 'The lab {name} ended: {reason}',
     advice: 'Its log is {log}; `coequal lab down --name {name}` removes what it left.',
   },
+  LAB_GATEWAY_FAILED: {
+    kind: 'operational',
+    retry: false,
+    message: 'The gateway {gateway} of the lab did not start: {reason}',
+    advice: 'Its log is {log}.',
+  },
   LAB_MODE_IMPOSSIBLE: {
     kind: 'user',
     retry: false,

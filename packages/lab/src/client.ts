@@ -23,7 +23,9 @@ import {
 import type { DrillReport, Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
-import { type LabDefinition, type LabOptions, markOf, smallHeap } from './definition.ts';
+import type { DrillCall } from './daemon/calls.ts';
+import { type LabDefinition, type LabOptions, markOf, smallHeap, usualGateways } from './definition.ts';
+import { chooseForwards, chooseGatewayForwards, gatewayPlan } from './doors.ts';
 import { estateOfSites, layOut } from './estate.ts';
 import { plainAddress, siteAddress } from './network/addresses.ts';
 import { probeFullMode } from './network/namespaces.ts';
@@ -49,15 +51,7 @@ export type LabHandle = {
   readonly detach: () => void;
 };
 
-export type DrillCallParams = {
-  readonly name: string;
-  readonly seed: number;
-  readonly seconds: number;
-  readonly out: string;
-  readonly command: string;
-  readonly connections?: number;
-  readonly ratePerSecond?: number;
-};
+export type DrillCallParams = Omit<DrillCall, 'compare' | 'direct'> & Partial<Pick<DrillCall, 'compare' | 'direct'>>;
 
 export type ListedLab = {
   readonly name: string;
@@ -333,6 +327,10 @@ const define = async (
   const token = randomBytes(8).toString('hex');
   const estate = await layOut(described, folder, {
     memoryFolder: `/dev/shm/coequal-${options.name}-${token}`,
+    // Gateways of plain mode have no way between sites to tell near from far by.
+    rttMs: mode === 'full' ? parsed.rttMs : () => 0,
+    gateways: gatewayPlan(mode, options.gateways ?? usualGateways),
+    ...(options.connectionsPerInstance === undefined ? {} : { connectionsPerInstance: options.connectionsPerInstance }),
     address: (site, host) => (mode === 'full' ? siteAddress(site + 1, host + 1) : plainAddress(site + 1, host + 1)),
     ports: async (address) => {
       if (mode === 'full') return { client: 3306, group: 4567, incremental: 4568, transfer: 4444 };
@@ -356,6 +354,7 @@ const define = async (
     seed: systemRandom.below(2 ** 31),
     loadPath,
     forwards: await chooseForwards(estate, mode),
+    gatewayForwards: await chooseGatewayForwards(estate, mode),
   };
 };
 
@@ -442,20 +441,6 @@ const chooseMode = async (
     });
   }
   return { mode: 'plain', reason: `Full mode is not possible here: ${probe.reason}.` };
-};
-
-const chooseForwards = async (estate: Estate, mode: 'full' | 'plain'): Promise<LabDefinition['forwards']> => {
-  const instances = estate.services[0]?.instances ?? [];
-  if (mode === 'plain') {
-    const hosts = estate.sites.flatMap((site) => site.hosts);
-    return instances.map(({ name, host, ports }) => ({
-      instance: name,
-      host: hosts.find((each) => each.name === host)?.address ?? '',
-      port: ports.client,
-    }));
-  }
-  const ports = await freePorts('127.0.0.1', instances.length);
-  return instances.map(({ name }, index) => ({ instance: name, host: '127.0.0.1', port: ports[index] ?? 0 }));
 };
 
 const front = fileURLToPath(new URL('./front/main.ts', import.meta.url));

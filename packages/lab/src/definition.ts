@@ -21,7 +21,14 @@ export type LabOptions = {
   readonly workload: boolean;
   /** Zipf exponent of the bank's choice of accounts; 0: uniform. */
   readonly skew?: number;
+  /** Gateways in each site that has a database; 2 unless told, 0: clients connect to instances themselves. */
+  readonly gateways?: number;
+  /** Connections that each instance accepts, where a bench wants more than a lab usually allows. */
+  readonly connectionsPerInstance?: number;
 };
+
+/** Two: clients have another address when one goes. */
+export const usualGateways = 2;
 
 export type LabDefinition = {
   readonly name: string;
@@ -43,6 +50,15 @@ export type LabDefinition = {
   readonly loadPath: string | null;
   /** Loopback ports of this machine, one an instance in the estate's order. Plain mode: the instances' own. */
   readonly forwards: readonly { readonly instance: string; readonly host: string; readonly port: number }[];
+  /** The same for each gateway in the estate's order, and for its metrics. */
+  readonly gatewayForwards: readonly GatewayForward[];
+};
+
+export type GatewayForward = {
+  readonly gateway: string;
+  readonly host: string;
+  readonly port: number;
+  readonly metricsPort: number;
 };
 
 /** The value of the mark in the environment of a lab's processes. */

@@ -4,22 +4,44 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { PresetName } from '@coequal/estate';
-import type { DrillName, DrillReport } from '@coequal/proof';
-import { type LabHandle, type LabProgress, openLab, startLab } from './client.ts';
+import {
+  comparedDrills,
+  type DrillName,
+  type DrillReport,
+  drills,
+  type RequestedDrill,
+  shortestSeconds,
+} from '@coequal/proof';
+import { type DrillCallParams, type LabHandle, type LabProgress, openLab, startLab } from './client.ts';
+import { usualGateways } from './definition.ts';
+
+/** Of `batch`: what gateways do about the large write; `none`: nothing. All of them, one after the other, unless told. */
+export type BatchRule = 'none' | 'refuse' | 'fragment' | 'chunk';
+const batchRules: readonly BatchRule[] = ['none', 'refuse', 'fragment', 'chunk'];
 
 export type LabDrillOptions = {
-  readonly name: DrillName;
+  readonly name: RequestedDrill;
   readonly lab?: string;
   readonly estatePath?: string;
   readonly rtt?: string;
   readonly preset?: PresetName | undefined;
   readonly seed: number;
-  readonly seconds: number;
+  /** The drill's own length unless given. */
+  readonly seconds?: number;
   readonly runs: number;
   /** Absolute; with several runs each gets a folder of its own below. */
   readonly out: string;
-  /** Clients connect to the instances themselves; the only way until there are gateways. */
+  /** Clients connect to the instances themselves. */
   readonly direct: boolean;
+  readonly style?: 'careful' | 'legacy' | 'mixed';
+  readonly connections?: number;
+  readonly ratePerSecond?: number;
+  /** For drills that go in rounds. */
+  readonly faults?: number;
+  readonly commits?: number;
+  /** For `batch`. */
+  readonly rows?: number;
+  readonly rule?: BatchRule;
 };
 
 /** Runs the drill and answers one report a run. Aborted, it ends its own lab and rejects. */
@@ -32,10 +54,11 @@ export const runLabDrill = async (
   const leave = (): void => lab.detach();
   signal.addEventListener('abort', leave, { once: true });
   const reports: DrillReport[] = [];
+  const calls = callsOf(options);
   try {
-    for (let run = 0; run < options.runs; run += 1) {
-      if (options.runs > 1) progress('run', `${run + 1} of ${options.runs}`);
-      reports.push(await lab.drill(callOf(options, run), (text) => progress(text)));
+    for (const [index, call] of calls.entries()) {
+      if (calls.length > 1) progress('run', `${index + 1} of ${calls.length}`);
+      reports.push(await lab.drill(call, (text) => progress(text)));
     }
     return reports;
   } finally {
@@ -56,6 +79,7 @@ const openStage = (options: LabDrillOptions, progress: LabProgress, signal: Abor
       hosts: false,
       workload: false,
       detach: false,
+      gateways: options.direct ? 0 : usualGateways,
       ...(estatePath === undefined ? {} : { estatePath }),
       ...(rtt === undefined ? {} : { rtt }),
       ...(preset === undefined ? {} : { preset }),
@@ -66,24 +90,67 @@ const openStage = (options: LabDrillOptions, progress: LabProgress, signal: Abor
   );
 };
 
-const callOf = (options: LabDrillOptions, run: number) => {
-  const seed = options.seed + run;
+type Run = { readonly name: DrillName; readonly seed: number; readonly rule?: BatchRule };
+
+/** Several runs take consecutive seeds, so that each can be repeated by itself. */
+export const callsOf = (options: LabDrillOptions): readonly DrillCallParams[] => {
+  const seeds = Array.from({ length: options.runs }, (_, run) => options.seed + run);
+  const runs = seeds.flatMap((seed) => runsOf(options, seed));
+  return runs.map((run, index) => callOf(options, run, runs.length === 1 ? undefined : index + 1));
+};
+
+const runsOf = ({ name, rule, direct }: LabDrillOptions, seed: number): readonly Run[] => {
+  if (name === 'compare') return comparedDrills.map((each) => ({ name: each, seed }));
+  if (name !== 'batch') return [{ name, seed }];
+  if (direct) return [{ name, seed, rule: 'none' }];
+  return (rule === undefined ? batchRules : [rule]).map((each) => ({ name, seed, rule: each }));
+};
+
+const callOf = (options: LabDrillOptions, run: Run, number: number | undefined): DrillCallParams => {
+  const { rule } = run;
+  const seconds = options.seconds ?? drills.find(({ name }) => name === run.name)?.seconds ?? shortestSeconds;
   return {
-    name: options.name,
-    seed,
-    seconds: options.seconds,
-    out: options.runs === 1 ? options.out : `${options.out}/run-${String(run + 1).padStart(2, '0')}`,
-    command: commandOf(options, seed),
+    name: run.name,
+    seed: run.seed,
+    seconds,
+    out: number === undefined ? options.out : `${options.out}/run-${String(number).padStart(2, '0')}`,
+    command: commandOf(options, run, seconds),
+    direct: options.direct,
+    compare: options.name === 'compare',
+    ...given(options),
+    ...(rule === undefined || rule === 'none' ? {} : { rule }),
   };
 };
 
+const given = ({ style, connections, ratePerSecond, faults, commits, rows }: LabDrillOptions) => ({
+  ...(style === undefined ? {} : { style }),
+  ...(connections === undefined ? {} : { connections }),
+  ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+  ...(faults === undefined ? {} : { faults }),
+  ...(commits === undefined ? {} : { commits }),
+  ...(rows === undefined ? {} : { rows }),
+});
+
 /** The command that repeats one run. */
-const commandOf = ({ name, seconds, rtt, preset, lab, estatePath }: LabDrillOptions, seed: number): string =>
-  [
-    `coequal drill ${name} --seconds ${seconds} --seed ${seed}`,
-    ...(lab === undefined ? [] : [`--lab ${lab}`]),
-    ...(estatePath === undefined ? [] : [`--estate ${estatePath}`]),
-    ...(rtt === undefined ? [] : [`--rtt ${rtt}`]),
-    ...(preset === undefined ? [] : [`--preset ${preset}`]),
+const commandOf = (options: LabDrillOptions, { name, seed, rule }: Run, seconds: number): string => {
+  const { lab, estatePath, rtt, preset, direct, style, connections, ratePerSecond, faults, commits, rows } = options;
+  const flags: readonly (readonly [string, string | number | undefined])[] = [
+    ['--lab', lab],
+    ['--estate', estatePath],
+    ['--rtt', rtt],
+    ['--preset', preset],
+    ['--style', style],
+    ['--connections', connections],
+    ['--rate', ratePerSecond],
+    ['--faults', faults],
+    ['--commits', commits],
+    ['--rows', rows],
+    ['--rule', rule],
+  ];
+  return [
+    `coequal drill ${options.name === 'compare' ? 'compare' : name} --seconds ${seconds} --seed ${seed}`,
+    ...flags.flatMap(([flag, value]) => (value === undefined ? [] : [`${flag} ${value}`])),
+    ...(direct ? ['--direct'] : []),
     '--out evidence',
   ].join(' ');
+};

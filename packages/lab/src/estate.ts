@@ -3,7 +3,20 @@
  * that the lab can serve on this machine. What the file says of sites, hosts, presets and encryption is kept; sizes meant for
  * real machines are brought down to the lab's.
  */
-import type { Arbitrator, Estate, Host, Instance, PresetName, Service, Site } from '@coequal/estate';
+import {
+  type Arbitrator,
+  type Estate,
+  type Gateway,
+  type GatewayLimits,
+  type Host,
+  type Instance,
+  type LargeWriteRule,
+  type PresetName,
+  type Service,
+  type ServiceGateway,
+  type Site,
+  silenceByPreset,
+} from '@coequal/estate';
 import { fail } from '@coequal/kernel';
 
 const siteNames = ['north', 'south', 'west', 'east', 'centre', 'harbour', 'hill', 'lake', 'forest'];
@@ -63,6 +76,21 @@ export type AddressPlan = {
   readonly address: (siteIndex: number, hostIndex: number) => string;
   /** Four ports for one instance at an address. */
   readonly ports: (address: string) => Promise<Instance['ports']>;
+  /** Gateways of each site that has an instance; none unless told. */
+  readonly gateways?: GatewayPlan;
+  /** Round trips, by which gateways know the nearest instance; the estate's own links unless told. */
+  readonly rttMs?: (a: string, b: string) => number;
+  /** Connections that each instance accepts, where more are wanted than a lab usually allows. */
+  readonly connectionsPerInstance?: number;
+};
+
+export type GatewayPlan = {
+  readonly perSite: number;
+  /** Sites and gateways count from 0. */
+  readonly address: (siteIndex: number, gateway: number) => string;
+  readonly port: (address: string) => Promise<number>;
+  /** On the loopback that all gateways of a site share. */
+  readonly metricsPort: (address: string, gateway: number) => Promise<number>;
 };
 
 /** Rewrites what binds an estate to real machines: addresses, ports and folders. */
@@ -99,9 +127,104 @@ export const layOut = async (estate: Estate, folder: string, plan: AddressPlan):
     service.encryption === undefined
       ? {}
       : { encryption: { keyFile: `${folder}/keys/data.keys`, safePaths: [plan.memoryFolder] } };
-  const limits = smallerOf(estate.limits, labLimits);
-  return { ...estate, sites, services: [{ ...service, ...encryption, instances, arbitrators }], gateways: [], limits };
+  const small = smallerOf(estate.limits, labLimits);
+  const { connectionsPerInstance = small.connectionsPerInstance } = plan;
+  const gateways = plan.gateways === undefined ? [] : await layOutGateways(sites, service, folder, plan.gateways);
+  const { gateway: _, ...rest } = service;
+  const conduct = gateways.length === 0 ? {} : { gateway: conductOf(service, folder) };
+  return {
+    ...estate,
+    sites,
+    links: plan.rttMs === undefined ? estate.links : linksOf(sites, plan.rttMs),
+    services: [{ ...rest, ...encryption, ...conduct, instances, arbitrators }],
+    gateways,
+    limits: { ...small, connectionsPerInstance },
+  };
 };
+
+const linksOf = (sites: readonly Site[], rttMs: (a: string, b: string) => number): Estate['links'] =>
+  sites.flatMap(({ name: a }, index) =>
+    sites.slice(index + 1).map(({ name: b }) => ({ between: [a, b] as const, rttMs: rttMs(a, b) })),
+  );
+
+export const gatewayAccount = 'coequal_gateway';
+export const gatewayPasswordFile = (folder: string): string => `${folder}/gateway.password`;
+export const gatewayRunFolder = (folder: string, name: string): string => `${folder}/run/${name}`;
+
+/** On the site's first host with an instance, each with an address of its own. */
+const layOutGateways = async (
+  sites: readonly Site[],
+  service: Service,
+  folder: string,
+  plan: GatewayPlan,
+): Promise<readonly Gateway[]> => {
+  const gateways: Gateway[] = [];
+  for (const [siteIndex, site] of sites.entries()) {
+    const host = site.hosts.find(({ name }) => service.instances.some((instance) => instance.host === name));
+    if (host === undefined) continue;
+    for (let number = 0; number < plan.perSite; number += 1) {
+      const name = `${site.name}-gateway-${number + 1}`;
+      const address = plan.address(siteIndex, number);
+      const run = gatewayRunFolder(folder, name);
+      gateways.push({
+        name,
+        host: host.name,
+        service: service.name,
+        port: await plan.port(address),
+        address,
+        metricsPort: await plan.metricsPort(address, number),
+        workers: 1,
+        // Sockets lie in it, whose paths are short.
+        stateFolder: `${folder}/gw/${siteIndex + 1}-${number + 1}`,
+        certificates: {
+          authority: `${run}/authority.pem`,
+          certificate: `${run}/certificate.pem`,
+          key: `${run}/key.pem`,
+        },
+        proxyFrom: [],
+        proxyToInstances: true,
+      });
+    }
+  }
+  return gateways;
+};
+
+/** What the user's estate asks of its gateways, with the lab's own account. Sealed passwords of real accounts are not the lab's. */
+const conductOf = (service: Service, folder: string): ServiceGateway => {
+  const { credentials: _, ...asked } = service.gateway ?? usualConduct(service.preset);
+  return { ...asked, account: { user: gatewayAccount, passwordFile: gatewayPasswordFile(folder) } };
+};
+
+const usualConduct = (preset: PresetName): Omit<ServiceGateway, 'account'> => ({
+  profile: 'real-time',
+  users: [],
+  guards: [],
+  limits: { ...gatewayLimits, silenceMs: silenceByPreset[preset] },
+});
+
+/** As the estate file has them where it does not say. */
+const gatewayLimits: Omit<GatewayLimits, 'silenceMs'> = {
+  connections: 5_000,
+  connectionsPerUser: 4_000,
+  transactionBytes: 64 * 2 ** 20,
+  replayBytes: 2 ** 30,
+  idleMs: 0,
+  statementMs: 0,
+  slowClientMs: 60_000,
+  handshakeMs: 10_000,
+  recoveryMs: 30_000,
+  failuresPerMinute: 30,
+};
+
+/** The same estate with another way of dealing with large writes; undefined: none. */
+export const withLargeWrites = (estate: Estate, largeWrites: LargeWriteRule | undefined): Estate => ({
+  ...estate,
+  services: estate.services.map((service) => {
+    if (service.gateway === undefined) return service;
+    const { largeWrites: _, ...gateway } = service.gateway;
+    return { ...service, gateway: { ...gateway, ...(largeWrites === undefined ? {} : { largeWrites }) } };
+  }),
+});
 
 const onlyService = (estate: Estate): Service => {
   const [service, ...others] = estate.services;

@@ -15,5 +15,5 @@ export {
 } from './client.ts';
 export { faultKinds } from './daemon/calls.ts';
 export type { LabOptions } from './definition.ts';
-export { type LabDrillOptions, runLabDrill } from './drill.ts';
+export { type BatchRule, type LabDrillOptions, runLabDrill } from './drill.ts';
 export type * from './snapshot.ts';

@@ -51,4 +51,9 @@ export const definitionPath = (folder: string): string => `${folder}/lab.json`;
 /** There once a lab that keeps its data has served: from then on the data is worth keeping. */
 export const keptMark = (folder: string): string => `${folder}/kept`;
 export const daemonLog = (folder: string): string => `${folder}/lab.log`;
+export const gatewaySocket = (folder: string, index: number): string => `${folder}/gateway-${index}.sock`;
+/** Where the metrics of a gateway are reached from outside its site. */
+export const metricsSocket = (folder: string, index: number): string => `${folder}/metrics-${index}.sock`;
+/** The estate as the lab's gateways read it. */
+export const estateFile = (folder: string): string => `${folder}/estate.yaml`;
 export const forwardSocket = (folder: string, index: number): string => `${folder}/forward-${index}.sock`;

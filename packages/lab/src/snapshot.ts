@@ -36,7 +36,34 @@ export type SiteSnapshot = {
   /** Faults in force, in words. */
   readonly faults: readonly string[];
   readonly instances: readonly InstanceSnapshot[];
+  readonly gateways: readonly GatewaySnapshot[];
+  /** The bank's clients: through the gateways where there are any. */
   readonly clients: ClientsSnapshot | null;
+  /** A few that connect to instances themselves, to see both side by side; null where there are none. */
+  readonly direct: ClientsSnapshot | null;
+};
+
+export type GatewaySnapshot = {
+  readonly name: string;
+  readonly state: InstanceState;
+  readonly reason: string;
+  /** Where this machine reaches it. */
+  readonly host: string;
+  readonly port: number;
+  /** At the same host: its metrics and its health page. */
+  readonly metricsPort: number;
+  /** As it said a second ago; null when it did not answer. */
+  readonly sessions: number | null;
+  /** The longest pause one of its clients saw since it was started. */
+  readonly longestPauseMs: number | null;
+  /** Since it was first started: sessions that lost their instance; transactions replayed unnoticed; outcomes decided;
+   * conflicts hidden; sessions and transactions that could not have been replayed. */
+  readonly losses: number;
+  readonly replays: number;
+  readonly outcomes: number;
+  readonly hidden: number;
+  readonly notReplayable: number;
+  readonly memoryBytes: number | null;
 };
 
 export type InstanceSnapshot = {
@@ -57,10 +84,12 @@ export type ClientsSnapshot = {
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly acknowledged: number;
-  /** Surely rolled back and tried again (1213, 1020). */
+  /** Surely rolled back and tried again (1213). */
   readonly conflicts: number;
   readonly errors: number;
   readonly inDoubt: number;
+  /** Those of which a gateway has said what became of them. */
+  readonly decided: number;
   /** Longest time without an acknowledgement since the start. */
   readonly longestPauseMs: number;
   /** Time since the last acknowledgement. */

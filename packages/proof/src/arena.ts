@@ -2,7 +2,7 @@
  * The port through which drills drive a place where databases run: the lab implements it, and a real estate
  * can. Faults are named as an operator would name them; how they are made is the arena's business.
  */
-import type { InstanceState } from '@coequal/estate';
+import type { InstanceState, LargeWriteRule } from '@coequal/estate';
 
 export type FaultKind =
   | 'kill'
@@ -13,7 +13,16 @@ export type FaultKind =
   | 'loss'
   | 'slow-disk'
   | 'full-disk'
-  | 'clock';
+  | 'clock'
+  | GatewayFaultKind;
+
+/** What is done to one gateway of a site: ended by force, frozen, restarted in order. */
+export type GatewayFaultKind = 'gateway-kill' | 'gateway-hang' | 'gateway-stop';
+
+export const gatewayFaultKinds: readonly GatewayFaultKind[] = ['gateway-kill', 'gateway-hang', 'gateway-stop'];
+
+export const isGatewayFault = ({ kind }: Pick<Fault, 'kind'>): boolean =>
+  gatewayFaultKinds.some((each) => each === kind);
 
 export type Fault = {
   readonly kind: FaultKind;
@@ -28,6 +37,8 @@ export type Fault = {
   readonly between?: readonly [string, string];
   /** latency: added round trip, ms. loss: percent of packets. clock: offset in seconds. */
   readonly amount?: number;
+  /** Faults of a gateway: which one of the site, from 1; the first unless told. */
+  readonly gateway?: number;
 };
 
 export type ArenaInstance = {
@@ -40,9 +51,18 @@ export type ArenaInstance = {
   readonly members?: number;
 };
 
-/** How to reach an instance over SQL. TLS: the certificate of the authority in PEM, or undefined for no TLS. */
+/** Whether clients go through their site's gateways, or connect to instances themselves. */
+export type Via = 'gateway' | 'direct';
+
+/** `careful`: explicit transactions, tried again when surely rolled back. `legacy`: single statements, never tried again. */
+export type ClientStyle = 'careful' | 'legacy';
+
+/** How to reach an instance, or a gateway, over SQL. TLS: the certificate of the authority in PEM, or undefined for no TLS. */
 export type Endpoint = {
+  /** Name of the instance, or of the gateway. */
   readonly instance: string;
+  /** True: a gateway, which can be asked what became of a COMMIT. */
+  readonly gateway?: true;
   readonly site: string;
   readonly host: string;
   readonly port: number;
@@ -61,6 +81,10 @@ export type SiteClients = {
   readonly site: string;
   /** Ends them in order: no new transaction, outstanding ones get their answer or their deadline. Also fine when they died. */
   readonly finish: () => Promise<void>;
+  /** From now on so many transactions a second; null: as fast as answers come. */
+  readonly setRate: (ratePerSecond: number | null) => void;
+  /** How many COMMITs were under way when they last said so. */
+  readonly committing: () => number;
 };
 
 export type ArenaDescription = {
@@ -83,7 +107,13 @@ export type Arena = {
   readonly observe: () => Promise<readonly ArenaInstance[]>;
   /** Endpoints usable from the process that runs the drill (not from inside a site). */
   readonly endpoints: () => readonly Endpoint[];
-  /** Starts clients in a site; their ledger is written to `ledgerPath` as they work. Again, when those before have died. */
+  /** The gateways, each site's in their order, likewise; empty where clients can only connect to instances. */
+  readonly gateways: () => readonly Endpoint[];
+  /** From now on the gateways deal with large writes in this way; undefined: not at all. Sessions may be cut by the change. */
+  readonly setLargeWrites: (rule: LargeWriteRule | undefined) => Promise<void>;
+  /** What all gateways have counted since they were first started, also those that have ended since. */
+  readonly gatewayCounters: () => Promise<GatewayCounters>;
+  /** Starts clients in a site, going `options.via`; their ledger is written to `ledgerPath` as they work. Again, when those before have died. */
   readonly startClients: (site: string, options: ClientOptions) => Promise<SiteClients>;
   readonly inject: (fault: Fault) => Promise<void>;
   /** Undoes every fault of a site (of all sites when undefined): restarts what was killed or stopped. */
@@ -107,4 +137,29 @@ export type ClientOptions = {
   readonly ledgerPath: string;
   /** Deadline of one statement, ms. */
   readonly statementMs: number;
+  /** Directly to instances unless told. */
+  readonly via?: Via;
+  /** `mixed`: every other client is a legacy one. `careful` unless told. */
+  readonly style?: ClientStyle | 'mixed';
+};
+
+/** Sums over all gateways. */
+export type GatewayCounters = {
+  /** Replays of transactions that the client did not notice, and those that ended in an error. */
+  readonly replays: number;
+  readonly replaysTold: number;
+  /** Outcomes in doubt that were decided, and those that nobody could. */
+  readonly outcomes: number;
+  readonly outcomesUndecided: number;
+  /** Conflicts that were hidden by a replay, and those that went on to the client. */
+  readonly hidden: number;
+  readonly conflictsTold: number;
+  /** Sessions and transactions that could not have been replayed. */
+  readonly notReplayable: number;
+  /** Sessions that lost their instance. */
+  readonly losses: number;
+  /** Sessions handed over to another worker, closed at a boundary, or cut, because their worker ended in order. */
+  readonly handedOver: number;
+  readonly closed: number;
+  readonly cut: number;
 };

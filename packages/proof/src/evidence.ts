@@ -152,6 +152,8 @@ const judged = [
   'failed',
   'inDoubt',
   'decided',
+  'answered',
+  'misjudged',
   'lost',
   'doubled',
   'diverged',
@@ -165,9 +167,13 @@ export const contradictions = (claimed: unknown, found: Reconciliation): readonl
   const report = new Map<string, unknown>(
     typeof claimed === 'object' && claimed !== null ? Object.entries(claimed) : [],
   );
-  return judged
-    .filter((name) => report.get(name) !== found[name])
-    .map((name) => `The report says ${name} = ${JSON.stringify(report.get(name))}; its evidence says ${found[name]}.`);
+  return (
+    judged
+      .filter((name) => report.get(name) !== found[name])
+      // Packs from before clients asked gateways do not have the figure, and nothing to count.
+      .filter((name) => report.has(name) || found[name] !== 0)
+      .map((name) => `The report says ${name} = ${JSON.stringify(report.get(name))}; its evidence says ${found[name]}.`)
+  );
 };
 
 export const parseManifest = (text: string, path: string): SignedManifest => {

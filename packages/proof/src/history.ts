@@ -7,7 +7,7 @@
  *
  * Pure: lines in, transactions out. Files are read and written in `adapters/`.
  */
-import { fail } from '@coequal/kernel';
+import { type CoequalError, fail } from '@coequal/kernel';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -45,6 +45,10 @@ export type Invocation = {
   /** What the customer wanted. Attempts at the same thing share it; at most one of them may take effect. */
   readonly intent?: string;
   readonly attempt?: number;
+  /** Set when it was sent to a gateway: `instance` is then the gateway's name. */
+  readonly via?: 'gateway';
+  /** Set for clients that never try again and take every refusal for an error. */
+  readonly style?: 'legacy';
 };
 
 export type Completion = {
@@ -55,6 +59,21 @@ export type Completion = {
   /** What was seen and done, where the invocation could not know it. Replaces the invocation's operations. */
   readonly operations?: readonly Operation[];
   readonly error?: string;
+  /** When the COMMIT, or the statement that commits by itself, was sent; left out when none was. */
+  readonly committing?: number;
+};
+
+/** What a gateway said became of a transaction in doubt. `unknown`: it could not say either. */
+export type Verdict = 'committed' | 'not-committed' | 'unknown';
+
+/** A doubt that was settled, or not, by asking: follows the completion with the outcome `info`. */
+export type Decision = {
+  readonly type: 'decide';
+  readonly id: string;
+  readonly at: number;
+  readonly verdict: Verdict;
+  /** The gateway that was asked; empty when none answered. */
+  readonly by: string;
 };
 
 /** An invocation and its completion as one record. `complete` is null when no answer was ever recorded. */
@@ -63,7 +82,11 @@ export type Transaction = Omit<Invocation, 'type' | 'at'> & {
   readonly complete: number | null;
   readonly outcome: Outcome;
   readonly error?: string;
+  readonly committing?: number;
+  readonly decision?: Omit<Decision, 'type' | 'id'>;
 };
+
+export type LedgerLine = HistoryHeader | Invocation | Completion | Decision;
 
 export type History = {
   readonly headers: readonly HistoryHeader[];
@@ -76,7 +99,7 @@ export type History = {
 /** Why an open invocation has no answer. */
 export const noAnswer = 'NO_ANSWER';
 
-export const formatLine = (line: HistoryHeader | Invocation | Completion): string => `${JSON.stringify(line)}\n`;
+export const formatLine = (line: LedgerLine): string => `${JSON.stringify(line)}\n`;
 
 export const formatTransaction = (transaction: Transaction): string =>
   `${JSON.stringify({ type: 'transaction', ...transaction })}\n`;
@@ -107,8 +130,11 @@ export const historyReader = (path: string): HistoryReader => {
       case 'complete':
         complete(transactions, record);
         return;
+      case 'decide':
+        decide(transactions, record);
+        return;
       default:
-        throw record.invalid('type', 'one of header, invoke, complete, transaction');
+        throw record.invalid('type', 'one of header, invoke, complete, decide, transaction');
     }
   };
   return {
@@ -162,8 +188,26 @@ const complete = (transactions: Map<string, Transaction>, record: Fields): void 
     outcome: record.outcome(),
     operations: record.has('operations') ? record.operations() : open.operations,
     ...(error === undefined ? {} : { error }),
+    ...(record.has('committing') ? { committing: record.number('committing') } : {}),
   });
 };
+
+/** Only a doubt can be decided, and only once. */
+const decide = (transactions: Map<string, Transaction>, record: Fields): void => {
+  const id = record.text('id');
+  const doubt = transactions.get(id);
+  if (doubt === undefined) throw record.wrong(`transaction ${id} is decided without having begun`);
+  if (doubt.outcome !== 'info' || doubt.complete === null)
+    throw record.wrong(`transaction ${id} is decided and was not in doubt`);
+  if (doubt.decision !== undefined) throw record.wrong(`transaction ${id} is decided twice`);
+  transactions.set(id, { ...doubt, decision: decisionOf(record) });
+};
+
+const decisionOf = (record: Fields): Omit<Decision, 'type' | 'id'> => ({
+  at: record.number('at'),
+  verdict: record.verdict(),
+  by: record.has('by') ? record.plainText('by') : '',
+});
 
 const identity = (record: Fields) => {
   const intent = record.optionalText('intent');
@@ -175,6 +219,8 @@ const identity = (record: Fields) => {
     operations: record.operations(),
     ...(intent === undefined ? {} : { intent }),
     ...(record.has('attempt') ? { attempt: record.number('attempt') } : {}),
+    ...(record.is('via', 'gateway') ? { via: 'gateway' as const } : {}),
+    ...(record.is('style', 'legacy') ? { style: 'legacy' as const } : {}),
   };
 };
 
@@ -194,7 +240,17 @@ const wholeTransaction = (record: Fields): Transaction => {
   if (complete === null && outcome !== 'info')
     throw record.wrong(`an outcome of ${outcome} needs a time of completion`);
   if (complete !== null && complete < invoke) throw record.wrong('it completes before it begins');
-  return { ...identity(record), invoke, complete, outcome, ...(error === undefined ? {} : { error }) };
+  const decision = record.inside('decision');
+  if (decision !== undefined && outcome !== 'info') throw record.wrong('it is decided and was not in doubt');
+  return {
+    ...identity(record),
+    invoke,
+    complete,
+    outcome,
+    ...(error === undefined ? {} : { error }),
+    ...(record.has('committing') ? { committing: record.number('committing') } : {}),
+    ...(decision === undefined ? {} : { decision: decisionOf(decision) }),
+  };
 };
 
 const headerOf = (record: Fields): HistoryHeader => {
@@ -214,9 +270,25 @@ const headerOf = (record: Fields): HistoryHeader => {
 };
 
 /** One line's fields, each read with its type or refused with the line's number. */
-type Fields = ReturnType<typeof fields>;
+type Fields = {
+  readonly wrong: (reason: string) => CoequalError;
+  readonly invalid: (name: string, wanted: string) => CoequalError;
+  /** A text that says something. */
+  readonly text: (name: string) => string;
+  readonly plainText: (name: string) => string;
+  readonly has: (name: string) => boolean;
+  readonly is: (name: string, value: string) => boolean;
+  readonly isNull: (name: string) => boolean;
+  readonly optionalText: (name: string) => string | undefined;
+  readonly number: (name: string) => number;
+  readonly outcome: () => Outcome;
+  readonly verdict: () => Verdict;
+  readonly operations: () => readonly Operation[];
+  /** The fields of an object inside. */
+  readonly inside: (name: string) => Fields | undefined;
+};
 
-const fields = (value: unknown, path: string, line: number) => {
+const fields = (value: unknown, path: string, line: number): Fields => {
   const wrong = (reason: string) => fail('HISTORY_INVALID', { path, line, reason });
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('this is not a JSON object');
   const record = new Map<string, unknown>(Object.entries(value));
@@ -230,7 +302,13 @@ const fields = (value: unknown, path: string, line: number) => {
     wrong,
     invalid,
     text,
+    plainText: (name: string): string => {
+      const field = record.get(name);
+      if (typeof field !== 'string') throw invalid(name, 'a text');
+      return field;
+    },
     has: (name: string): boolean => record.has(name),
+    is: (name: string, wanted: string): boolean => record.get(name) === wanted,
     isNull: (name: string): boolean => record.get(name) === null,
     optionalText: (name: string): string | undefined => (record.has(name) ? text(name) : undefined),
     number: (name: string): number => {
@@ -243,6 +321,13 @@ const fields = (value: unknown, path: string, line: number) => {
       if (field !== 'ok' && field !== 'fail' && field !== 'info') throw invalid('outcome', 'ok, fail or info');
       return field;
     },
+    verdict: (): Verdict => {
+      const field = record.get('verdict');
+      if (field !== 'committed' && field !== 'not-committed' && field !== 'unknown')
+        throw invalid('verdict', 'committed, not-committed or unknown');
+      return field;
+    },
+    inside: (name: string): Fields | undefined => (record.has(name) ? fields(record.get(name), path, line) : undefined),
     operations: (): readonly Operation[] => {
       const field = record.get('operations');
       if (!Array.isArray(field) || !field.every(isOperation)) {

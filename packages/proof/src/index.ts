@@ -4,15 +4,21 @@ export { type EvidenceVerdict, verifyEvidence, writeEvidence } from './adapters/
 export { type Ledger, openLedger, readHistory } from './adapters/ledger.ts';
 export { machineStampUs } from './adapters/stamp.ts';
 export { bankAccess, drillTools } from './adapters/tools.ts';
-export type {
-  Arena,
-  ArenaDescription,
-  ArenaInstance,
-  ClientOptions,
-  Endpoint,
-  Fault,
-  FaultKind,
-  SiteClients,
+export {
+  type Arena,
+  type ArenaDescription,
+  type ArenaInstance,
+  type ClientOptions,
+  type ClientStyle,
+  type Endpoint,
+  type Fault,
+  type FaultKind,
+  type GatewayCounters,
+  type GatewayFaultKind,
+  gatewayFaultKinds,
+  isGatewayFault,
+  type SiteClients,
+  type Via,
 } from './arena.ts';
 export {
   type BankOptions,
@@ -42,10 +48,30 @@ export {
 } from './bank/reconcile.ts';
 export { type AccountRow, type Contents, type EntryRow, schema, type TransferRow } from './bank/schema.ts';
 export { type Books, booksExact, missingFrom, type Totals, totalsExact } from './bank/verify.ts';
-export { type DrillEntry, drills, isDrillName } from './drills/catalog.ts';
-export type { Check, DrillReport, FaultReport, Sighting, SiteReport, StepReport } from './drills/report.ts';
+export {
+  comparedDrills,
+  type DrillEntry,
+  drills,
+  isDrillName,
+  isRequestedDrill,
+  type RequestedDrill,
+  requestedDrills,
+} from './drills/catalog.ts';
+export type {
+  BatchReport,
+  Check,
+  CommitsReport,
+  CustomersReport,
+  DrillReport,
+  FaultReport,
+  PauseReport,
+  Sighting,
+  SiteReport,
+  StepReport,
+} from './drills/report.ts';
 export {
   type BankAccess,
+  type BatchOptions,
   type DrillOptions,
   type DrillProgress,
   type DrillResult,
@@ -53,9 +79,17 @@ export {
   runDrill,
 } from './drills/run.ts';
 export { type DrillRuns, type Spread, spreadOf, summariseRuns } from './drills/runs.ts';
-export { type DrillName, type Schedule, type Step, scheduleOf, shortestSeconds } from './drills/schedule.ts';
+export {
+  type DrillName,
+  type Schedule,
+  type ScheduleOptions,
+  type Step,
+  scheduleOf,
+  shortestSeconds,
+} from './drills/schedule.ts';
 export {
   type Completion,
+  type Decision,
   formatLine,
   formatTransaction,
   type History,
@@ -63,20 +97,26 @@ export {
   type HistoryReader,
   historyReader,
   type Invocation,
+  type LedgerLine,
   mergeHistories,
   type Operation,
   type Outcome,
   parseHistory,
   type Transaction,
+  type Verdict,
 } from './history.ts';
 export { reportHtml } from './report/html.ts';
 export {
   acknowledgements,
+  customersOf,
   longestPause,
+  longestWait,
   type Pause,
   percentile,
   type Second,
   type SiteTimeline,
   siteTimeline,
+  type Waiting,
   type Window,
+  waitsOf,
 } from './timeline.ts';

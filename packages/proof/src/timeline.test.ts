@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Transaction } from './history.ts';
-import { longestPause, percentile, siteTimeline } from './timeline.ts';
+import { customersOf, longestPause, percentile, siteTimeline } from './timeline.ts';
 
 const at = (ms: number, change: Partial<Transaction> = {}): Transaction => ({
   id: `t${ms}`,
@@ -28,7 +28,7 @@ describe('the timeline of a site', () => {
         at(1_700, { outcome: 'fail', error: 'REFUSED' }),
         at(2_100, { outcome: 'info', error: '1180' }),
         at(2_200, { outcome: 'info', complete: null, error: 'NO_ANSWER' }),
-        at(500, { site: 'south' }),
+        ...customersOf([at(500, { site: 'south' }), at(500, { via: 'gateway' })], 'north', 'direct'),
       ],
       window,
     );

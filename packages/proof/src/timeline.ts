@@ -3,6 +3,7 @@
  * acknowledgement. Pure. Times in histories are microseconds of the monotonic clock; times here are milliseconds
  * since the start of the load.
  */
+import type { Via } from './arena.ts';
 import { isConflict, refusedCode } from './bank/link.ts';
 import type { Transaction } from './history.ts';
 
@@ -25,6 +26,10 @@ export type SiteTimeline = {
   readonly acknowledged: number;
   /** The longest time without an acknowledgement between the first of this site and the end; null without any. */
   readonly longestPause: Pause | null;
+  /** The longest time one customer waited for one transfer, further attempts included; null without any. */
+  readonly longestWait: Pause | null;
+  readonly conflicts: number;
+  readonly inDoubt: number;
   readonly errors: Readonly<Record<string, number>>;
   /** How often a seat's transactions went to another instance than its last one. */
   readonly reconnects: number;
@@ -32,14 +37,21 @@ export type SiteTimeline = {
 
 export type Window = { readonly startUs: number; readonly endUs: number };
 
-export const siteTimeline = (site: string, transactions: readonly Transaction[], window: Window): SiteTimeline => {
-  const own = transactions.filter((transaction) => transaction.site === site);
+/** The transactions of one site's clients that went this way. */
+export const customersOf = (transactions: readonly Transaction[], site: string, via: Via): readonly Transaction[] =>
+  transactions.filter((one) => one.site === site && (one.via === 'gateway') === (via === 'gateway'));
+
+/** `own` are the transactions of one group of the site's clients. */
+export const siteTimeline = (site: string, own: readonly Transaction[], window: Window): SiteTimeline => {
   const acks = acknowledgements(own);
   return {
     site,
     seconds: secondBySecond(own, window),
     acknowledged: acks.length,
     longestPause: longestPause(acks, window, window),
+    longestWait: longestWait(waitsOf(own), window, window),
+    conflicts: own.filter((one) => isConflict(one.error) && !isError(one)).length,
+    inDoubt: own.filter(({ outcome }) => outcome === 'info').length,
     errors: errorsByCode(own),
     reconnects: moves(own),
   };
@@ -68,15 +80,44 @@ export const longestPause = (acks: readonly number[], within: Window, window: Wi
   return best;
 };
 
+/** From the first attempt at a transfer until its customer knew that it was done. */
+export type Waiting = { readonly fromUs: number; readonly toUs: number };
+
+export const waitsOf = (transactions: readonly Transaction[]): readonly Waiting[] => {
+  const begun = new Map<string, number>();
+  const waits: Waiting[] = [];
+  for (const { intent, id, invoke, complete, outcome, decision } of transactions) {
+    const what = intent ?? id;
+    const fromUs = begun.get(what) ?? invoke;
+    begun.set(what, fromUs);
+    const toUs = outcome === 'ok' ? complete : decision?.verdict === 'committed' ? decision.at : null;
+    if (toUs !== null) waits.push({ fromUs, toUs });
+  }
+  return waits;
+};
+
+/** The longest of those that touch `within`. */
+export const longestWait = (waits: readonly Waiting[], within: Window, window: Window): Pause | null => {
+  let best: Waiting | null = null;
+  for (const wait of waits) {
+    if (wait.toUs < within.startUs || wait.fromUs > within.endUs) continue;
+    if (best === null || wait.toUs - wait.fromUs > best.toUs - best.fromUs) best = wait;
+  }
+  return best === null ? null : pauseOf(best.fromUs, best.toUs, window.startUs);
+};
+
 const pauseOf = (fromUs: number, toUs: number, startUs: number): Pause => ({
   fromMs: (fromUs - startUs) / 1_000,
   toMs: (toUs - startUs) / 1_000,
   ms: (toUs - fromUs) / 1_000,
 });
 
-/** True when an application would have seen an error: not a conflict, not the bank's own no, not a client that died. */
-export const isError = ({ outcome, error, complete }: Transaction): boolean =>
-  outcome !== 'ok' && complete !== null && error !== refusedCode && !isConflict(error);
+/**
+ * True when an application would have seen an error: not a conflict, not the bank's own no, not a client that died. To a legacy
+ * application, which never tries again, a conflict is an error too.
+ */
+export const isError = ({ outcome, error, complete, style }: Transaction): boolean =>
+  outcome !== 'ok' && complete !== null && error !== refusedCode && (style === 'legacy' || !isConflict(error));
 
 const errorsByCode = (transactions: readonly Transaction[]): Readonly<Record<string, number>> => {
   const codes = new Map<string, number>();
@@ -124,8 +165,8 @@ const addTo = (bin: Bin, transaction: Transaction): void => {
   if (transaction.outcome === 'ok' && transaction.complete !== null) {
     bin.acknowledged += 1;
     bin.latencies.push((transaction.complete - transaction.invoke) / 1_000);
-  } else if (isConflict(transaction.error)) bin.conflicts += 1;
-  else if (isError(transaction)) bin.errors += 1;
+  } else if (isError(transaction)) bin.errors += 1;
+  else if (isConflict(transaction.error)) bin.conflicts += 1;
 };
 
 /** Nearest rank, of values in order. */

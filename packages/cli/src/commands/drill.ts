@@ -1,7 +1,18 @@
 /** `coequal drill NAME`: rehearses a disaster and says first whether anything was lost. */
 import { fail, formatDuration } from '@coequal/kernel';
 import type { LabDrillOptions } from '@coequal/lab';
-import { type DrillReport, drills, isDrillName, shortestSeconds, summariseRuns } from '@coequal/proof';
+import {
+  type CustomersReport,
+  type DrillReport,
+  drills,
+  isRequestedDrill,
+  type PauseReport,
+  type RequestedDrill,
+  requestedDrills,
+  type Spread,
+  shortestSeconds,
+  summariseRuns,
+} from '@coequal/proof';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
 import { counted, formatCount, formatMoney } from '../numbers.ts';
@@ -19,6 +30,13 @@ type Flags = {
   readonly rtt?: string;
   readonly preset?: 'default' | 'tight' | 'stock' | 'virtual-machines';
   readonly direct?: true;
+  readonly style?: 'careful' | 'legacy' | 'mixed';
+  readonly connections?: number;
+  readonly rate?: number;
+  readonly faults?: number;
+  readonly commits?: number;
+  readonly rows?: number;
+  readonly rule?: 'none' | 'refuse' | 'fragment' | 'chunk';
   readonly seed?: number;
   readonly seconds?: number;
   readonly runs?: number;
@@ -49,7 +67,30 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
       'engine settings: default, tight, stock, virtual-machines',
       oneOf(['default', 'tight', 'stock', 'virtual-machines']),
     )
-    .option('--direct', 'clients connect to the instances themselves')
+    .option('--direct', 'clients connect to the instances themselves, instead of through their site’s gateways')
+    .option(
+      '--style <style>',
+      'careful: transactions, tried again; legacy: single statements, never tried again; mixed',
+      oneOf(['careful', 'legacy', 'mixed']),
+    )
+    .option('--connections <number>', 'clients of each site', wholeNumber(1, 1_000))
+    .option('--rate <number>', 'transactions a second of each site', wholeNumber(1, 100_000))
+    .option('--faults <number>', 'commit-kill, single-faults: so many faults', wholeNumber(1, 10_000))
+    .option(
+      '--commits <number>',
+      'commit-kill: until so many COMMITs were in flight at faults',
+      wholeNumber(1, 1_000_000),
+    )
+    .option(
+      '--rows <number>',
+      'batch: rows that one statement changes; 1,000,000 unless given',
+      wholeNumber(1, 10_000_000),
+    )
+    .option(
+      '--rule <rule>',
+      'batch: what gateways do about it; one after the other unless given',
+      oneOf(['none', 'refuse', 'fragment', 'chunk']),
+    )
     .option(
       '--seed <number>',
       'the seed of everything random; a new one unless given, and always reported',
@@ -61,7 +102,7 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
       wholeNumber(shortestSeconds, 86_400),
     )
     .option('--runs <number>', 'repeat so many times and report each', wholeNumber(1, 1_000))
-    .option('--json', 'print the report; with --runs, {runs:[…]}')
+    .option('--json', 'print the report; of several runs, {runs:[…]}')
     .addHelpText('after', '\nExample: coequal drill instance-kill --seconds 30 --out evidence/instance-kill')
     .action(async (name: string, flags: Flags) => {
       outcome.endsInOrder = true;
@@ -69,7 +110,7 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
     });
 };
 
-const drillWords = (): string => drills.map(({ name, what }) => `  ${name.padEnd(19)} ${what}`).join('\n');
+const drillWords = (): string => requestedDrills.map(({ name, what }) => `  ${name.padEnd(19)} ${what}`).join('\n');
 
 const drill = async (world: World, name: string, flags: Flags): Promise<number> => {
   const options = await checkedOptions(world, name, flags);
@@ -78,7 +119,8 @@ const drill = async (world: World, name: string, flags: Flags): Promise<number> 
     world.tell(`${step}${detail === undefined ? '' : ` (${detail})`}\n`);
   const running = lab.runLabDrill(options, progress, world.interrupted);
   const reports = await Promise.race([running, graceAfterInterruption(world)]);
-  if (flags.json === true) world.out(`${JSON.stringify(flags.runs === undefined ? reports[0] : { runs: reports })}\n`);
+  const single = flags.runs === undefined && reports.length < 2;
+  if (flags.json === true) world.out(`${JSON.stringify(single ? reports[0] : summariseRuns(reports))}\n`);
   else world.out(`${drillLines(reports).join('\n')}\n`);
   return reports.length > 0 && reports.every(isGood) ? exitCodes.good : exitCodes.no;
 };
@@ -99,18 +141,26 @@ const graceAfterInterruption = (world: World): Promise<never> =>
 
 const checkedOptions = async (world: World, name: string, flags: Flags): Promise<LabDrillOptions> => {
   const refuse = (problem: string) => fail('COMMAND_USAGE', { problem, help: 'coequal drill --help' });
-  if (!isDrillName(name))
-    throw refuse(`There is no drill \`${name}\`; there are ${drills.map((each) => each.name).join(', ')}.`);
+  if (!isRequestedDrill(name))
+    throw refuse(`There is no drill \`${name}\`; there are ${requestedDrills.map((each) => each.name).join(', ')}.`);
+  if (flags.direct === true && requestedDrills.some((each) => each.name === name && each.gateways === true))
+    throw refuse(`--direct does not go with \`${name}\`, which is about gateways.`);
+  for (const { flag, names } of ofSomeDrills)
+    if (flags[flag] !== undefined && !names.includes(name))
+      throw refuse(`--${flag} goes with ${names.join(' and ')} only.`);
   if (flags.lab !== undefined)
     for (const flag of ['estate', 'rtt', 'preset'] as const)
       if (flags[flag] !== undefined)
         throw refuse(`--lab and --${flag} exclude each other: the lab that runs has its own.`);
   if (flags.estate !== undefined) await readEstate(world, flags.estate);
   const { lab, rtt, preset } = flags;
+  // A comparison is of several drills, each with its own length.
+  const seconds = flags.seconds ?? drills.find((each) => each.name === name)?.seconds;
   return {
     name,
     seed: flags.seed ?? world.random.below(2 ** 31),
-    seconds: flags.seconds ?? drills.find((each) => each.name === name)?.seconds ?? shortestSeconds,
+    ...(seconds === undefined ? {} : { seconds }),
+    ...loadFlags(flags),
     runs: flags.runs ?? 1,
     out: world.files.absolute(flags.out),
     direct: flags.direct === true,
@@ -120,6 +170,28 @@ const checkedOptions = async (world: World, name: string, flags: Flags): Promise
     ...(preset === undefined ? {} : { preset }),
   };
 };
+
+/** Flags that mean nothing to other drills. */
+const ofSomeDrills: readonly {
+  readonly flag: 'faults' | 'commits' | 'rows' | 'rule';
+  readonly names: readonly RequestedDrill[];
+}[] = [
+  { flag: 'faults', names: ['commit-kill', 'single-faults'] },
+  { flag: 'commits', names: ['commit-kill'] },
+  { flag: 'rows', names: ['batch'] },
+  { flag: 'rule', names: ['batch'] },
+];
+
+/** The flags that the lab takes as they are. */
+const loadFlags = ({ style, connections, rate, faults, commits, rows, rule }: Flags) => ({
+  ...(style === undefined ? {} : { style }),
+  ...(connections === undefined ? {} : { connections }),
+  ...(rate === undefined ? {} : { ratePerSecond: rate }),
+  ...(faults === undefined ? {} : { faults }),
+  ...(commits === undefined ? {} : { commits }),
+  ...(rows === undefined ? {} : { rows }),
+  ...(rule === undefined ? {} : { rule }),
+});
 
 const isGood = (report: DrillReport): boolean =>
   report.passed && report.lost + report.doubled + report.diverged === 0 && report.balanceExact;
@@ -144,35 +216,81 @@ const reportLines = (report: DrillReport): readonly string[] => [
   ...formatTable(
     [
       { title: 'SITE' },
+      { title: 'CLIENTS' },
       { title: '' },
       { title: 'LONGEST PAUSE', right: true },
+      { title: 'LONGEST WAIT', right: true },
       { title: 'ERRORS', right: true },
+      { title: 'CONFLICTS', right: true },
       { title: 'RECONNECTS', right: true },
     ],
-    report.sites.map(({ name, faulted, longestPauseMs, errors, reconnects }) => [
-      name,
-      faulted ? 'broken' : '',
-      durationOr(longestPauseMs, 'clients died'),
-      formatCount(errors),
-      formatCount(reconnects),
+    report.sites.flatMap((site) => [
+      customersRow(site.name, report.via === 'gateway' ? 'gateways' : 'direct', site.faulted, site),
+      ...(site.direct === null ? [] : [customersRow('', 'direct', false, site.direct)]),
     ]),
   ),
+  ...gatewayLines(report),
   `Detected after ${durationOr(report.detectMs)}, evicted after ${durationOr(report.evictMs)}, back ${durationOr(report.rejoinMs)} after healing` +
     `${report.recoveryMs === null ? '' : `, all serving again after ${formatDuration(report.recoveryMs)}`}. Seed ${report.seed}, preset ${report.preset}.`,
   ...(report.evidence === null ? [] : [`Evidence: ${report.evidence}`]),
 ];
 
+const customersRow = (
+  site: string,
+  way: string,
+  faulted: boolean,
+  { longestPauseMs, longestWaitMs, errors, conflicts, reconnects }: CustomersReport,
+): readonly string[] => [
+  site,
+  way,
+  faulted ? 'broken' : '',
+  durationOr(longestPauseMs, 'clients died'),
+  durationOr(longestWaitMs),
+  formatCount(errors),
+  formatCount(conflicts),
+  formatCount(reconnects),
+];
+
+/** What the gateways did so that nobody noticed, and what was in flight meanwhile. */
+const gatewayLines = ({ gateway, commits, pauses, batch, faults }: DrillReport): readonly string[] => [
+  ...(gateway === null
+    ? []
+    : [
+        `Gateways: ${counted(gateway.losses, 'session')} lost their instance, ${counted(gateway.replays, 'replay')} unnoticed (${formatCount(gateway.replaysTold)} told), ` +
+          `${counted(gateway.outcomes, 'outcome')} decided (${formatCount(gateway.outcomesUndecided)} not), ${counted(gateway.hidden, 'conflict')} hidden (${formatCount(gateway.conflictsTold)} told), ` +
+          `${formatCount(gateway.notReplayable)} not replayable`,
+      ]),
+  ...(commits.inFlight === 0
+    ? []
+    : [
+        `COMMITs in flight at ${counted(commits.faults, 'fault')}: ${formatCount(commits.inFlight)}, ${formatCount(commits.onVictims)} of them where it broke; ` +
+          `${formatCount(commits.acknowledged)} acknowledged, ${formatCount(commits.refused)} refused, ${formatCount(commits.inDoubt)} in doubt, ${formatCount(commits.decided)} of those settled`,
+      ]),
+  ...(faults.length < 2 || pauses.gateway === null ? [] : [pauseLine('through gateways', pauses.gateway)]),
+  ...(faults.length < 2 || pauses.direct === null ? [] : [pauseLine('directly', pauses.direct)]),
+  ...(batch === null || batch.reason === null ? [] : [`The large write was told: ${batch.reason}`]),
+];
+
+const pauseLine = (way: string, { faults, medianMs, largestMs, medianWaitMs, largestWaitMs }: PauseReport): string =>
+  `Longest pause after each of ${counted(faults, 'fault')}, ${way}: median ${formatDuration(medianMs)}, largest ${formatDuration(largestMs)}; ` +
+  `longest wait of one client: median ${formatDuration(medianWaitMs)}, largest ${formatDuration(largestWaitMs)}`;
+
 const durationOr = (ms: number | null, otherwise = '–'): string => (ms === null ? otherwise : formatDuration(ms));
 
 const runsLines = (reports: readonly DrillReport[]): readonly string[] => {
-  const { longestPauseMs } = summariseRuns(reports).spread;
+  const { spread, pauses, errors } = summariseRuns(reports);
   const failed = reports.filter((report) => !isGood(report)).length;
-  return [
-    `${counted(reports.length, 'run')}: ${failed === 0 ? 'all passed' : `${failed} NOT PASSED`}`,
-    ...(longestPauseMs === null
+  const spreadLine = (what: string, figures: Spread | null): readonly string[] =>
+    figures === null
       ? []
       : [
-          `Longest pause of a surviving site: median ${formatDuration(longestPauseMs.median)}, from ${formatDuration(longestPauseMs.smallest)} to ${formatDuration(longestPauseMs.largest)}`,
-        ]),
+          `${what}: median ${formatDuration(figures.median)}, from ${formatDuration(figures.smallest)} to ${formatDuration(figures.largest)}`,
+        ];
+  return [
+    `${counted(reports.length, 'run')}: ${failed === 0 ? 'all passed' : `${failed} NOT PASSED`}, ${counted(errors, 'error')} at clients`,
+    ...spreadLine('Longest pause of a surviving site', spread.longestPauseMs),
+    ...spreadLine('Longest pause after a fault, through gateways', pauses.gateway),
+    ...spreadLine('Longest wait of one client, through gateways', pauses.gatewayWaits),
+    ...spreadLine('Longest pause after a fault, directly', pauses.direct),
   ];
 };

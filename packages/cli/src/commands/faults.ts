@@ -73,6 +73,9 @@ export const faultKinds: readonly KindEntry[] = [
       words: 'seconds that the clock goes ahead, negative for behind, at most ten years, like 3600 or -60s',
     },
   },
+  { kind: 'gateway-kill', words: 'kill one gateway of the site (--gateway); it stays down until healed', whole: false },
+  { kind: 'gateway-hang', words: 'freeze one gateway: it holds its connections and never answers', whole: false },
+  { kind: 'gateway-stop', words: 'restart one gateway in order', whole: false },
 ];
 
 export type FaultFlags = {
@@ -81,6 +84,7 @@ export type FaultFlags = {
   readonly oneWay?: true;
   readonly between?: readonly [string, string];
   readonly amount?: string;
+  readonly gateway?: number;
 };
 
 const refuse = (problem: string) => fail('COMMAND_USAGE', { problem, help: 'coequal lab fault --help' });
@@ -95,7 +99,11 @@ export const faultOf = (kindText: string, siteText: string | undefined, flags: F
   if (flags.between !== undefined && kind !== 'partition')
     throw refuse('--between goes with the fault `partition` only.');
   if (flags.whole === true && !entry.whole)
-    throw refuse(`--whole does not go with \`${kind}\`: a disk or clock is one database's.`);
+    throw refuse(
+      `--whole does not go with \`${kind}\`: ${isGatewayKind(kind) ? 'it is about one gateway' : "a disk or clock is one database's"}.`,
+    );
+  if (flags.gateway !== undefined && !isGatewayKind(kind))
+    throw refuse('--gateway goes with gateway-kill, gateway-hang and gateway-stop only.');
   const site = siteText ?? flags.between?.[0];
   if (site === undefined) throw refuse('No site is named: write `coequal lab fault KIND SITE`.');
   if (flags.between !== undefined && !flags.between.includes(site))
@@ -109,8 +117,11 @@ export const faultOf = (kindText: string, siteText: string | undefined, flags: F
     ...(flags.oneWay === true ? { oneWay: true } : {}),
     ...(flags.between === undefined ? {} : { between: flags.between }),
     ...(amount === undefined ? {} : { amount }),
+    ...(flags.gateway === undefined ? {} : { gateway: flags.gateway }),
   };
 };
+
+const isGatewayKind = (kind: FaultKind): boolean => kind.startsWith('gateway-');
 
 const amountOf = ({ kind, amount }: KindEntry, text: string | undefined): number | undefined => {
   if (amount === undefined) {

@@ -8,7 +8,7 @@ export const statusObject = (snapshot: LabSnapshot) => ({
   preset: snapshot.preset,
   limits: snapshot.limits,
   upMs: snapshot.upMs,
-  sites: snapshot.sites.map(({ name, state, rttMs, rttTo, faults, instances }) => ({
+  sites: snapshot.sites.map(({ name, state, rttMs, rttTo, faults, instances, gateways, clients, direct }) => ({
     name,
     state,
     rttMs,
@@ -24,7 +24,9 @@ export const statusObject = (snapshot: LabSnapshot) => ({
       members,
       memoryBytes,
     })),
-    gateways: [],
+    gateways,
+    clients,
+    direct,
   })),
   user: snapshot.user,
   password: snapshot.password,

@@ -19,6 +19,8 @@ export type UpFlags = {
   readonly estate?: string;
   readonly load?: string;
   readonly skew?: number;
+  /** False: none. */
+  readonly gateways?: number | false;
   readonly keep?: true;
   readonly hosts?: true;
   readonly detach?: true;
@@ -74,6 +76,8 @@ const checkedOptions = async (world: World, flags: UpFlags): Promise<LabOptions>
     ...(flags.estate === undefined ? {} : { estatePath: world.files.absolute(flags.estate) }),
     ...(flags.load === undefined ? {} : { loadPath: world.files.absolute(flags.load) }),
     ...(flags.skew === undefined ? {} : { skew: flags.skew }),
+    ...(typeof flags.gateways === 'number' ? { gateways: flags.gateways } : {}),
+    ...(flags.gateways === false ? { gateways: 0 } : {}),
   };
 };
 

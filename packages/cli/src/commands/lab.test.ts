@@ -10,7 +10,8 @@ const parsed = (text: string): unknown => JSON.parse(text);
 describe('lab up', () => {
   test('shows how to connect, and an interruption ends the lab: code 0', async () => {
     const ran = await runIn(['lab', 'up', '--rtt', '5ms'], {}, 'north serving');
-    expect(ran.told).toContain('mariadb -h 127.0.0.1 -P 33063 -u bank -p bank');
+    expect(ran.told).toContain('mariadb -h 127.0.0.1 -P 33181 -u bank -p bank');
+    expect(ran.told).toContain('its other gateway 127.0.0.1:33182; directly 127.0.0.1:33063');
     expect(ran.told).toContain('password k3v9xw2p7m');
     expect(ran.out).toMatch(/north serving 412 tx\/s/);
     expect(ran.calls).toEqual([expect.stringContaining('"rtt":"5ms"'), 'detach', 'end "lab"']);
@@ -27,7 +28,7 @@ describe('lab up', () => {
     const ran = await runIn(['lab', 'up', '--detach', '--name', 'b']);
     expect(ran).toMatchObject({
       code: 0,
-      out: expect.stringContaining('-P 33061'),
+      out: expect.stringContaining('-P 33161'),
       told: expect.stringContaining('coequal lab down --name b'),
     });
     expect(ran.calls).toEqual([expect.stringMatching(/^start .*"detach":true/), 'detach']);
@@ -58,7 +59,7 @@ describe('lab up', () => {
 
   test('options become the lab’s own', async () => {
     const args =
-      '--name x --sites 5 --mode plain --preset tight --load d.sql.gz --skew 0.9 --keep --hosts --no-workload --detach';
+      '--name x --sites 5 --mode plain --preset tight --load d.sql.gz --skew 0.9 --gateways 1 --keep --hosts --no-workload --detach';
     const ran = await runIn(['lab', 'up', ...args.split(' ')]);
     expect(parsed(ran.calls[0]?.replace('start ', '') ?? '')).toEqual({
       name: 'x',
@@ -67,11 +68,18 @@ describe('lab up', () => {
       preset: 'tight',
       loadPath: '/here/d.sql.gz',
       skew: 0.9,
+      gateways: 1,
       keep: true,
       hosts: true,
       workload: false,
       detach: true,
     });
+  });
+
+  test('gateways can be left out', async () => {
+    expect((await runIn(['lab', 'up', '--detach', '--no-gateways'])).calls[0]).toContain('"gateways":0');
+    expect((await runIn(['lab', 'up', '--detach', '--gateways', '0'])).calls[0]).toContain('"gateways":0');
+    expect((await runIn(['lab', 'up', '--detach'])).calls[0]).not.toContain('gateways');
   });
 
   test('limits of the mode are said', async () => {
@@ -109,7 +117,10 @@ describe('lab status', () => {
           name: 'north',
           state: 'serving',
           rttMs: 5,
-          gateways: [],
+          gateways: [
+            { name: 'north-gateway-1', host: '127.0.0.1', port: 33_161, metricsPort: 33_261, state: 'serving' },
+            { name: 'north-gateway-2' },
+          ],
           instances: [{ name: 'north-db-1', engine: 'galera', state: 'serving', host: '127.0.0.1', port: 33_061 }],
         },
         {},
@@ -122,7 +133,8 @@ describe('lab status', () => {
     const { out } = await runIn(['lab', 'status'], { snapshot: troubledSnapshot });
     expect(out).toMatch(/north +north-db-1 +gone +5 ms +killed; Connection refused\./);
     expect(out).toContain('Money: 999,999.00 of 1,000,000.00');
-    expect(out).toContain('mariadb -h 127.0.0.1 -P 33062');
+    expect(out).toMatch(/north +north-gateway-2 +gone +– +0 +0 +34 +http:\/\/127\.0\.0\.1:33262\/metrics/);
+    expect(out).toContain('mariadb -h 127.0.0.1 -P 33171');
   });
 
   test('without a name and with several labs, lists them', async () => {
@@ -201,6 +213,14 @@ describe('lab fault and heal', () => {
       'fault {"kind":"partition","site":"north","whole":true,"forMs":10000,"oneWay":true}',
       'detach',
     ]);
+  });
+
+  test('a gateway is named by its number', async () => {
+    expect((await runIn('lab fault gateway-kill north --gateway 2'.split(' '))).calls).toContain(
+      'fault {"kind":"gateway-kill","site":"north","gateway":2}',
+    );
+    expect(await runIn('lab fault kill north --gateway 2'.split(' '))).toMatchObject({ code: 2, calls: [] });
+    expect(await runIn('lab fault gateway-hang north --whole'.split(' '))).toMatchObject({ code: 2, calls: [] });
   });
 
   test('a clock may go back', async () => {

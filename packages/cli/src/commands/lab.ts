@@ -57,6 +57,12 @@ const addUp = (lab: Command, world: World, outcome: Outcome): void => {
       'how uneven the use of accounts is: 0 even, 1 a few hot accounts (Zipf)',
       decimalNumber(0, 3),
     )
+    .option(
+      '--gateways <number>',
+      'gateways of each site, 2 unless given; 0: clients connect to the instances',
+      wholeNumber(0, 4),
+    )
+    .option('--no-gateways', 'no gateways')
     .option('--keep', 'keep the data for the next start under the same name')
     .option('--hosts', "enforce each host's CPU and memory quota")
     .option('--detach', 'return once the lab serves; end it with `coequal lab down`')
@@ -104,7 +110,7 @@ const addFaults = (lab: Command, world: World, outcome: Outcome): void => {
     .command('fault')
     .summary('break a site')
     .description(
-      `Breaks something at a site. Kinds:\n${faultKinds.map(({ kind, words }) => `  ${kind.padEnd(10)} ${words}`).join('\n')}`,
+      `Breaks something at a site. Kinds:\n${faultKinds.map(({ kind, words }) => `  ${kind.padEnd(12)} ${words}`).join('\n')}`,
     )
     .argument('<kind>', 'what to break')
     .argument('[site]', 'at which site; may be left out with --between')
@@ -113,6 +119,7 @@ const addFaults = (lab: Command, world: World, outcome: Outcome): void => {
     .option('--for <duration>', 'heal by itself after this time', durationMs)
     .option('--one-way', 'partition: drop what the site sends, deliver what is sent to it')
     .option('--between <a,b>', 'partition: only between these two sites', sitePair)
+    .option('--gateway <number>', 'gateway faults: which one of the site, 1 unless given', wholeNumber(1, 4))
     .option('--amount <figure>', 'latency: ms (50 unless given); loss: percent (5); clock: seconds (300)')
     .option('--json', 'print {text}')
     .addHelpText('after', '\nExample: coequal lab fault partition north --whole --for 10s')
@@ -243,6 +250,7 @@ const statusLines = (snapshot: LabSnapshot): readonly string[] => [
       ]),
     ),
   ),
+  ...gatewayLines(snapshot),
   ...(snapshot.bank === null
     ? []
     : [
@@ -251,6 +259,33 @@ const statusLines = (snapshot: LabSnapshot): readonly string[] => [
       ]),
   ...connectText(snapshot),
 ];
+
+const gatewayLines = ({ sites }: LabSnapshot): readonly string[] => {
+  const gateways = sites.flatMap((site) => site.gateways.map((gateway) => ({ site: site.name, ...gateway })));
+  if (gateways.length === 0) return [];
+  return formatTable(
+    [
+      { title: 'SITE' },
+      { title: 'GATEWAY' },
+      { title: 'STATE' },
+      { title: 'SESSIONS', right: true },
+      { title: 'REPLAYS', right: true },
+      { title: 'OUTCOMES', right: true },
+      { title: 'HIDDEN', right: true },
+      { title: 'METRICS' },
+    ],
+    gateways.map(({ site, name, state, sessions, replays, outcomes, hidden, host, metricsPort }) => [
+      site,
+      name,
+      stateWords(state),
+      sessions === null ? '–' : formatCount(sessions),
+      formatCount(replays),
+      formatCount(outcomes),
+      formatCount(hidden),
+      `http://${host}:${metricsPort}/metrics`,
+    ]),
+  );
+};
 
 const endedWords = (kept: boolean): string =>
   kept ? 'ended, its data is kept; `coequal lab up --keep` uses it' : 'ended, `coequal lab down` removes what is left';

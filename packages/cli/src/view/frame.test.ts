@@ -25,21 +25,21 @@ describe('at 80 columns and 24 rows', () => {
 
       ▸1 ● north  serving       412 tx/s                           ▃▅▇█  RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           mariadb -h 127.0.0.1 -P 33061 -u bank -p bank
+           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           mariadb -h 127.0.0.1 -P 33161 -u bank -p bank
 
        2 ● south  serving       412 tx/s                                 RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           mariadb -h 127.0.0.1 -P 33062 -u bank -p bank
+           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           mariadb -h 127.0.0.1 -P 33171 -u bank -p bank
 
        3 ● west   serving       412 tx/s                                 RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           mariadb -h 127.0.0.1 -P 33063 -u bank -p bank
+           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           mariadb -h 127.0.0.1 -P 33181 -u bank -p bank
 
        Latest
               10 s ago  Serving.
-
-
-
 
        1-9 site  k kill  h hang  p cut  w cut all  x heal  a heal all  ? help  q quit"
     `);
@@ -54,21 +54,21 @@ describe('at 80 columns and 24 rows', () => {
 
       ▸1 ○ north  gone            0 tx/s                           ▃▅▇█  RTT 5 ms
            max pause 2.0 s  p50/p99 –/– ms  errors 96  in doubt 0  conflicts 1,234
+           gateways ●○  directly: max pause 2.0 s errors 12  hidden: 3 replays
            ! killed  no answer for 2.0 s  Connection refused.
 
        2 ✕ south  isolated             –                                 RTT 5 ms
            clients are gone with their site; 12,345 acknowledged before
-           mariadb -h 127.0.0.1 -P 33062 -u bank -p bank
+           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           mariadb -h 127.0.0.1 -P 33171 -u bank -p bank
 
        3 ● west   serving                                                RTT 5 ms
            no clients here
-           mariadb -h 127.0.0.1 -P 33063 -u bank -p bank
+           gateways ●●  hidden: 0 replays  0 outcomes  68 conflicts  4 sessions
+           mariadb -h 127.0.0.1 -P 33181 -u bank -p bank
 
        Latest
                2 s ago  north: Hostile [2J text with 中文 and a tab .
-               2 s ago  north: The database was killed.
-              10 s ago  Serving.
-
 
        1-9 site  k kill  h hang  p cut  w cut all  x heal  a heal all  ? help  q quit"
     `);
@@ -77,7 +77,7 @@ describe('at 80 columns and 24 rows', () => {
   test('help lists the keys and how to connect to every site', () => {
     const text = renderFrame(calmSnapshot, { ...input, help: true }).join('\n');
     expect(text).toContain('cut the whole site off');
-    expect(text).toContain('west      mariadb -h 127.0.0.1 -P 33063 -u bank -p bank');
+    expect(text).toContain('west      mariadb -h 127.0.0.1 -P 33181 -u bank -p bank');
   });
 });
 

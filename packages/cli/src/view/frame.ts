@@ -5,9 +5,9 @@
  */
 import type { InstanceState } from '@coequal/estate';
 import { formatDuration } from '@coequal/kernel';
-import type { BankSnapshot, ClientsSnapshot, LabSnapshot, SiteSnapshot } from '@coequal/lab';
+import type { BankSnapshot, ClientsSnapshot, GatewaySnapshot, LabSnapshot, SiteSnapshot } from '@coequal/lab';
 import { counted, formatCount, formatLatency, formatMoney, formatRate } from '../numbers.ts';
-import { connectCommand } from './connect.ts';
+import { connectCommand, doorsOf } from './connect.ts';
 import {
   cut,
   fit,
@@ -110,9 +110,11 @@ const connectLine = ({ user, password, database, authorityPath }: LabSnapshot, c
 /** The sites as roomily as they fit, then the latest events in what is left. */
 const middleLines = (snapshot: LabSnapshot, input: FrameInput, rows: number): readonly Line[] => {
   const count = snapshot.sites.length;
-  const linesEach = rows >= count * 4 + 2 ? 4 : rows >= count * 3 ? 3 : rows >= count * 2 ? 2 : 1;
+  const whole = snapshot.sites.some(({ gateways }) => gateways.length > 0) ? 5 : 4;
+  const linesEach =
+    rows >= count * whole + 2 ? whole : Math.max(1, Math.min(whole - 1, Math.floor(rows / Math.max(1, count))));
   const blocks = snapshot.sites.flatMap((site, index) => siteBlock(snapshot, site, index, input).slice(0, linesEach));
-  const above: readonly Line[] = linesEach === 4 && rows > count * 4 + 2 ? [[]] : [];
+  const above: readonly Line[] = linesEach === whole && rows > count * whole + 2 ? [[]] : [];
   if (blocks.length > rows) {
     const shown = blocks.slice(0, Math.max(0, rows - 1));
     return [...shown, [piece(` and ${counted(count - shown.length, 'more site')}`, 'faint')]];
@@ -120,10 +122,11 @@ const middleLines = (snapshot: LabSnapshot, input: FrameInput, rows: number): re
   return [...above, ...blocks, ...eventLines(snapshot, rows - blocks.length - above.length)];
 };
 
-/** Four lines: the site, its clients' figures, trouble or how to connect, an empty one. */
+/** The site, its clients' figures, its gateways where labs have them, trouble or how to connect, an empty line. */
 const siteBlock = (snapshot: LabSnapshot, site: SiteSnapshot, index: number, input: FrameInput): readonly Line[] => [
   siteLine(snapshot, site, index, input),
   clientsLine(site.clients, input.columns),
+  ...(snapshot.sites.some(({ gateways }) => gateways.length > 0) ? [gatewaysLine(site, input.columns)] : []),
   detailLine(snapshot, site, input.columns),
   [],
 ];
@@ -213,6 +216,37 @@ const clientsLine = (clients: ClientsSnapshot | null, columns: number): Line => 
   );
 };
 
+/** The gateways, what they hid, and beside it what the same site's direct clients saw. */
+const gatewaysLine = ({ gateways, direct }: SiteSnapshot, columns: number): Line => {
+  if (gateways.length === 0) return [piece(`${indent}no gateways here`, 'faint')];
+  const sum = (count: (gateway: GatewaySnapshot) => number): string =>
+    formatCount(gateways.reduce((total, gateway) => total + count(gateway), 0));
+  const bad = gateways.filter(({ state }) => state !== 'serving');
+  return joinFitting(
+    [
+      piece(
+        `gateways ${gateways.map(({ state }) => shapes[state].shape).join('')}`,
+        bad.length === 0 ? 'good' : bad.length < gateways.length ? 'warn' : 'bad',
+      ),
+      ...(direct === null
+        ? []
+        : [
+            piece(
+              `directly: max pause ${formatDuration(direct.longestPauseMs)} errors ${formatCount(direct.errors)}`,
+              direct.errors > 0 ? 'warn' : 'plain',
+            ),
+          ]),
+      piece(`hidden: ${sum(({ replays }) => replays)} replays`),
+      piece(`${sum(({ outcomes }) => outcomes)} outcomes`),
+      piece(`${sum(({ hidden }) => hidden)} conflicts`),
+      ...bad.map(({ name, state }) => piece(`${name} ${shapes[state].words}`, 'warn')),
+      piece(`${sum(({ sessions }) => sessions ?? 0)} sessions`, 'faint'),
+    ],
+    columns,
+    indent,
+  );
+};
+
 /** Clients that wait longer than this are shown to wait. */
 const pauseShownMs = 300;
 
@@ -227,7 +261,9 @@ const detailLine = (snapshot: LabSnapshot, site: SiteSnapshot, columns: number):
     ...(broken === undefined ? [] : [piece(cut(broken, 60), 'warn')]),
     ...otherInstances(site),
   ];
-  const connect = site.instances.slice(0, 1).map((instance) => piece(connectCommand(snapshot, instance), 'faint'));
+  const connect = doorsOf(site)
+    .slice(0, 1)
+    .map((door) => piece(connectCommand(snapshot, door), 'faint'));
   return joinFitting([...trouble, ...connect], columns, indent);
 };
 
@@ -257,7 +293,19 @@ const keysLine = ({ help, columns }: FrameInput): Line =>
     (help
       ? ['? back', 'q quit']
       : // In the order in which they are given up where they do not all fit.
-        ['1-9 site', 'k kill', 'h hang', 'p cut', 'w cut all', 'x heal', 'a heal all', '? help', 'q quit', 's stop']
+        [
+          '1-9 site',
+          'k kill',
+          'h hang',
+          'p cut',
+          'w cut all',
+          'x heal',
+          'a heal all',
+          '? help',
+          'q quit',
+          's stop',
+          'g gateway',
+        ]
     ).map((text) => piece(text, 'faint')),
     columns,
     ' ',
@@ -271,6 +319,7 @@ const helpLines = (snapshot: LabSnapshot): readonly Line[] => {
     ['h', 'hang its database: it holds connections and never answers'],
     ['p', 'cut its database off the network'],
     ['w', 'cut the whole site off, its clients with it'],
+    ['g', 'kill its first gateway; its clients have another one'],
     ['x  a', 'heal the site · heal everything'],
     ['q', 'end the lab; Ctrl-C too'],
   ];
@@ -279,8 +328,8 @@ const helpLines = (snapshot: LabSnapshot): readonly Line[] => {
     ...keys.map(([key, words]): Line => [piece(`  ${padEnd(key, 10)}`, 'strong'), piece(words)]),
     [],
     ...snapshot.sites.flatMap((site) =>
-      site.instances.map(
-        (instance): Line => [piece(`  ${padEnd(site.name, 10)}`, 'strong'), piece(connectCommand(snapshot, instance))],
+      doorsOf(site).map(
+        (door): Line => [piece(`  ${padEnd(site.name, 10)}`, 'strong'), piece(connectCommand(snapshot, door))],
       ),
     ),
     ...snapshot.limits.map((limit): Line => [piece(`  ${limit}`, 'warn')]),

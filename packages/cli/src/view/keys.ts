@@ -82,6 +82,8 @@ const siteKey = (state: ViewState, key: string, site: string): Step => {
       return break_(`Cutting off the database of ${site}`, { kind: 'partition' });
     case 'w':
       return break_(`Cutting off all of ${site}`, { kind: 'partition', whole: true });
+    case 'g':
+      return break_(`Killing the first gateway of ${site}`, { kind: 'gateway-kill', gateway: 1 });
     case 'x':
       return { state: said(state, `Healing ${site} …`), action: { kind: 'heal', site } };
     default:

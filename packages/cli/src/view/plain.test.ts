@@ -10,7 +10,7 @@ test('one status line every five seconds, and every event once', () => {
   expect(lines).toEqual([
     'Serving.',
     ...Array(2).fill(
-      'north serving 412 tx/s, longest pause 48 ms · south serving 412 tx/s, longest pause 48 ms · west serving 412 tx/s, longest pause 48 ms · money exact, 37,035 acknowledged, 0 missing',
+      'north serving 412 tx/s, longest pause 48 ms (directly 61 ms) · south serving 412 tx/s, longest pause 48 ms (directly 61 ms) · west serving 412 tx/s, longest pause 48 ms (directly 61 ms) · money exact, 37,035 acknowledged, 0 missing',
     ),
   ]);
 });
@@ -20,6 +20,8 @@ test('trouble is told in words, on lines that hold no control characters', () =>
   plainView((line) => lines.push(line))(troubledSnapshot);
   expect(lines).toHaveLength(4);
   expect(lines[1]).toMatch(/north: The database was killed\.$/);
-  expect(lines[3]).toMatch(/north gone 0 tx\/s, longest pause 2\.0 s \(killed\) · south isolated .*MONEY NOT EXACT/);
+  expect(lines[3]).toMatch(
+    /north gone 0 tx\/s, longest pause 2\.0 s \(directly 2\.0 s\) \(killed\) · south isolated .*MONEY NOT EXACT/,
+  );
   expect(lines.join('')).not.toMatch(/\p{Cc}/u);
 });

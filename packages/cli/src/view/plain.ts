@@ -26,10 +26,11 @@ const sameEvent = (a: LabEvent, b: LabEvent): boolean => a.at === b.at && a.site
 /** One line: every site in a few words, then the bank. */
 export const statusLine = (snapshot: LabSnapshot): string =>
   [
-    ...snapshot.sites.map(({ name, state, clients, faults }) => {
+    ...snapshot.sites.map(({ name, state, clients, direct, faults }) => {
       const rate = clients === null ? '' : ` ${formatRate(clients.transactionsPerSecond)} tx/s`;
       const pause = clients === null ? '' : `, longest pause ${formatDuration(clients.longestPauseMs)}`;
-      return `${name} ${stateWords(state)}${rate}${pause}${faults.length === 0 ? '' : ` (${faults.join(', ')})`}`;
+      const beside = direct === null ? '' : ` (directly ${formatDuration(direct.longestPauseMs)})`;
+      return `${name} ${stateWords(state)}${rate}${pause}${beside}${faults.length === 0 ? '' : ` (${faults.join(', ')})`}`;
     }),
     bankWords(snapshot),
   ].reduce((line, part, index) => `${line}${index === 0 ? ' ' : ' · '}${part}`, clockTime(snapshot.at));

@@ -10,6 +10,7 @@ const clients: ClientsSnapshot = {
   conflicts: 1_234,
   errors: 0,
   inDoubt: 0,
+  decided: 0,
   longestPauseMs: 48,
   sinceAckMs: 2,
 };
@@ -32,7 +33,24 @@ const site = (name: string, index: number): SiteSnapshot => ({
       memoryBytes: 180 * 2 ** 20,
     },
   ],
+  gateways: [1, 2].map((number) => ({
+    name: `${name}-gateway-${number}`,
+    state: 'serving' as const,
+    reason: '2 sessions.',
+    host: '127.0.0.1',
+    port: 33_160 + 10 * index + number,
+    metricsPort: 33_260 + 10 * index + number,
+    sessions: number === 1 ? 4 : 0,
+    longestPauseMs: 12,
+    losses: 0,
+    replays: 0,
+    outcomes: 0,
+    hidden: 34,
+    notReplayable: 0,
+    memoryBytes: 90 * 2 ** 20,
+  })),
   clients,
+  direct: { ...clients, transactionsPerSecond: 20, longestPauseMs: 61, errors: 0 },
 });
 
 export const calmSnapshot: LabSnapshot = {
@@ -72,6 +90,10 @@ export const troubledSnapshot: LabSnapshot = {
         state: 'gone' as const,
         reason: 'Connection refused.',
       })),
+      gateways: site('north', 0).gateways.map((gateway, index) =>
+        index === 0 ? { ...gateway, replays: 3, outcomes: 2 } : { ...gateway, state: 'gone' as const, sessions: null },
+      ),
+      direct: { ...clients, longestPauseMs: 2_040, errors: 12 },
       clients: {
         ...clients,
         transactionsPerSecond: 0,
@@ -83,7 +105,7 @@ export const troubledSnapshot: LabSnapshot = {
       },
     },
     { ...site('south', 1), state: 'isolated', clients: { ...clients, alive: false } },
-    { ...site('west', 2), clients: null },
+    { ...site('west', 2), clients: null, direct: null },
   ],
   bank: {
     acknowledged: 37_035,

@@ -37,9 +37,13 @@ export const labArena = (runtime: Runtime, versions: Readonly<Record<string, str
       }));
     },
     endpoints: runtime.endpoints,
+    gateways: runtime.gatewayEndpoints,
+    gatewayCounters: runtime.gateways.counters,
+    setLargeWrites: runtime.gateways.setLargeWrites,
     startClients: async (site, options) => {
-      const client = runtime.startBankClients(site, options, false);
-      return { site, finish: client.finish };
+      const client = runtime.groups.startBankClients(site, options, false);
+      const { finish, setRate } = client;
+      return { site, finish, setRate, committing: () => client.report()?.committing ?? 0 };
     },
     inject: async (fault) => {
       await runtime.fault(fault);

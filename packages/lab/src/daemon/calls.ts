@@ -1,6 +1,8 @@
 /** The daemon's calls, parsed: what comes over the control socket is a value of ours, or COMMAND_USAGE. */
+
+import type { LargeWriteRule } from '@coequal/estate';
 import { fail } from '@coequal/kernel';
-import { type DrillName, type Fault, type FaultKind, isDrillName } from '@coequal/proof';
+import { type DrillName, type Fault, type FaultKind, gatewayFaultKinds, isDrillName } from '@coequal/proof';
 
 export const faultKinds: readonly FaultKind[] = [
   'kill',
@@ -12,6 +14,7 @@ export const faultKinds: readonly FaultKind[] = [
   'slow-disk',
   'full-disk',
   'clock',
+  ...gatewayFaultKinds,
 ];
 
 export const parseFault = (params: unknown): Fault => {
@@ -23,7 +26,7 @@ export const parseFault = (params: unknown): Fault => {
       'coequal lab fault --help',
     );
   }
-  const { site, whole, forMs, oneWay, between, amount } = found;
+  const { site, whole, forMs, oneWay, between, amount, gateway } = found;
   if (typeof site !== 'string') throw usage('A fault needs a site.', 'coequal lab fault --help');
   const pair =
     Array.isArray(between) && between.length === 2 ? ([String(between[0]), String(between[1])] as const) : undefined;
@@ -35,6 +38,7 @@ export const parseFault = (params: unknown): Fault => {
     ...(typeof forMs === 'number' && forMs > 0 ? { forMs } : {}),
     ...(typeof amount === 'number' && Number.isFinite(amount) ? { amount } : {}),
     ...(pair === undefined ? {} : { between: pair }),
+    ...(Number.isInteger(gateway) ? { gateway: Number(gateway) } : {}),
   };
 };
 
@@ -56,25 +60,56 @@ export type DrillCall = {
   /** Folder for the evidence; absolute. */
   readonly out: string;
   readonly command: string;
+  /** Clients connect to instances themselves. */
+  readonly direct: boolean;
+  readonly style?: 'careful' | 'legacy' | 'mixed';
+  /** As many clients connect directly beside those that go through gateways, instead of a few. */
+  readonly compare: boolean;
   /** Concurrent clients a site. */
-  readonly connections: number;
+  readonly connections?: number;
   readonly ratePerSecond?: number;
+  readonly faults?: number;
+  readonly commits?: number;
+  /** For the drill `batch`. */
+  readonly rows?: number;
+  readonly rule?: LargeWriteRule['rule'];
 };
 
+const styles = ['careful', 'legacy', 'mixed'] as const;
+const rules = ['refuse', 'fragment', 'chunk'] as const;
+
 export const parseDrillCall = (params: unknown): DrillCall => {
-  const { name, seed, seconds, out, command, connections, ratePerSecond } = fieldsOf(params);
+  const found = fieldsOf(params);
+  const { name, seed, seconds, out, command } = found;
   if (typeof name !== 'string' || !isDrillName(name))
     throw usage(`There is no drill ${String(name)}.`, 'coequal drill --help');
   if (typeof out !== 'string' || !out.startsWith('/')) throw usage('A drill needs a folder.', 'coequal drill --help');
+  const style = styles.find((each) => each === found['style']);
+  const rule = rules.find((each) => each === found['rule']);
   return {
     name,
     seed: Number(seed),
     seconds: Number(seconds),
     out,
     command: String(command ?? ''),
-    connections: typeof connections === 'number' ? connections : 4,
-    ...(typeof ratePerSecond === 'number' ? { ratePerSecond } : {}),
+    direct: found['direct'] === true,
+    compare: found['compare'] === true,
+    ...(style === undefined ? {} : { style }),
+    ...(rule === undefined ? {} : { rule }),
+    ...numbersOf(found, ['connections', 'ratePerSecond', 'faults', 'commits', 'rows']),
   };
+};
+
+const numbersOf = <Name extends string>(
+  found: Readonly<Record<string, unknown>>,
+  names: readonly Name[],
+): Partial<Record<Name, number>> => {
+  const numbers: Partial<Record<Name, number>> = {};
+  for (const name of names) {
+    const value = found[name];
+    if (typeof value === 'number' && value > 0) numbers[name] = value;
+  }
+  return numbers;
 };
 
 const fieldsOf = (params: unknown): Readonly<Record<string, unknown>> =>

@@ -6,10 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Clock, fail, type Log, until } from '@coequal/kernel';
-import { type ClientOptions, type ClientReport, type Endpoint, parseReport } from '@coequal/proof';
+import { type ClientOptions, type ClientReport, type Endpoint, parseReport, type Via } from '@coequal/proof';
 
 export type ClientProcess = {
   readonly site: string;
+  /** How they connect; undefined until they are assigned. */
+  readonly via: () => Via | undefined;
+  /** From now on so many transactions a second; null: as fast as answers come. */
+  readonly setRate: (ratePerSecond: number | null) => void;
   readonly report: () => ClientReport | null;
   readonly alive: () => boolean;
   /** Reports that arrive, as they arrive. */
@@ -44,6 +48,7 @@ export const startClients = (start: ClientStart): WaitingClients => {
   if (child.pid !== undefined) start.started(child.pid);
   let ended = false;
   let last: ClientReport | null = null;
+  let via: Via | undefined;
   let complaint = '';
   const listeners: ((report: ClientReport) => void)[] = [];
   child.once('error', (error) => {
@@ -68,7 +73,12 @@ export const startClients = (start: ClientStart): WaitingClients => {
   const { site } = start;
   return {
     site,
+    via: () => via,
+    setRate: (ratePerSecond) => {
+      if (!ended) child.stdin.write(`rate ${ratePerSecond}\n`);
+    },
     assign: (endpoints, options) => {
+      via = options.via ?? 'direct';
       child.stdin.write(`${JSON.stringify({ site, endpoints, options })}\n`);
     },
     report: () => last,

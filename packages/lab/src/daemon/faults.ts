@@ -4,7 +4,7 @@
  */
 import { signalGroup } from '@coequal/engines';
 import { fail, formatDuration } from '@coequal/kernel';
-import type { Fault } from '@coequal/proof';
+import type { Fault, GatewayFaultKind } from '@coequal/proof';
 import type { ClientProcess } from './clients.ts';
 import type { Stage, StageSite } from './stage.ts';
 
@@ -48,6 +48,10 @@ export const inject = async (context: FaultContext, fault: Fault): Promise<Activ
       return fullDisk(site, fault);
     case 'clock':
       return clock(context, site, fault);
+    case 'gateway-kill':
+    case 'gateway-hang':
+    case 'gateway-stop':
+      return gatewayFault(site, fault.kind, fault);
   }
 };
 
@@ -58,6 +62,7 @@ const kill = async ({ clients }: FaultContext, site: StageSite, fault: Fault): P
   await Promise.all([
     ...site.drivers.map((driver) => driver.fence()),
     ...site.arbitrators.map((arbitrator) => arbitrator.fence()),
+    ...(fault.whole === true ? site.gateways.map((gateway) => gateway.kill()) : []),
     ...(fault.whole === true ? clients(site.name).map(async (client) => client.signal('SIGKILL')) : []),
   ]);
   return { fault, text: `${subject(fault)} is killed`, undo: nothing, down: true };
@@ -66,9 +71,12 @@ const kill = async ({ clients }: FaultContext, site: StageSite, fault: Fault): P
 const hang = async ({ clients }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {
   const processes = [...site.drivers, ...site.arbitrators].flatMap((each) => each.process() ?? []);
   for (const each of processes) signalGroup(each, 'SIGSTOP');
+  const gateways = fault.whole === true ? site.gateways : [];
+  for (const gateway of gateways) gateway.signal('SIGSTOP');
   if (fault.whole === true) for (const client of clients(site.name)) client.signal('SIGSTOP');
   const undo = async (): Promise<void> => {
     for (const each of processes) signalGroup(each, 'SIGCONT');
+    for (const gateway of gateways) gateway.signal('SIGCONT');
     for (const client of clients(site.name)) client.signal('SIGCONT');
   };
   return { fault, text: `${subject(fault)} hangs`, undo, down: false };
@@ -80,6 +88,36 @@ const stop = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
     ...site.arbitrators.map((arbitrator) => arbitrator.stop()),
   ]);
   return { fault, text: 'its database is stopped in order', undo: nothing, down: true };
+};
+
+/** One gateway of the site. Killed it stays down, frozen it stays so, until healed; restarted in order it is back by itself. */
+const gatewayFault = async (site: StageSite, kind: GatewayFaultKind, fault: Fault): Promise<ActiveFault> => {
+  const gateway = site.gateways[(fault.gateway ?? 1) - 1];
+  if (gateway === undefined) {
+    throw fail('FAULT_IMPOSSIBLE', {
+      fault: kind,
+      reason: site.gateways.length === 0 ? `${site.name} has no gateway` : `${site.name} has ${site.gateways.length}`,
+      advice: 'Start the lab with gateways (`coequal lab up --gateways 2`) and name one of them (--gateway 1).',
+    });
+  }
+  const made = (text: string, undo: () => Promise<void> = nothing): ActiveFault => ({
+    fault,
+    text: `${gateway.name} ${text}`,
+    undo,
+    down: false,
+  });
+  switch (kind) {
+    case 'gateway-kill':
+      await gateway.kill();
+      return made('is killed');
+    case 'gateway-hang':
+      gateway.signal('SIGSTOP');
+      return made('hangs', async () => gateway.signal('SIGCONT'));
+    case 'gateway-stop':
+      await gateway.stop();
+      await gateway.start();
+      return made('was restarted in order');
+  }
 };
 
 const partition = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {

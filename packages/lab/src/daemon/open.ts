@@ -1,21 +1,30 @@
 /** Opens a lab: from its definition to three sites serving a bank, one named step after the other. */
 import { mkdir } from 'node:fs/promises';
-import { findPrograms, labPrograms, type Programs, presets, socketPath, startService } from '@coequal/engines';
+import {
+  findPrograms,
+  type GaleraDriver,
+  labPrograms,
+  type Programs,
+  presets,
+  socketPath,
+  startService,
+} from '@coequal/engines';
 import { type Clock, fail, type Log, reasonOf } from '@coequal/kernel';
-import { bankAccess, type DrillReport, drillTools, runDrill, writeEvidence } from '@coequal/proof';
+import { bankAccess, type DrillReport, drillTools, runDrill, type Via, writeEvidence } from '@coequal/proof';
 import { makeSigningKey } from '@coequal/trust';
 import type { LabDefinition } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { openNetwork, openPlainNetwork } from '../network/network.ts';
 import { parseRtt } from '../network/rtt.ts';
-import { forwardSocket } from '../places.ts';
+import { forwardSocket, gatewaySocket } from '../places.ts';
 import { labArena } from './arena.ts';
 import type { DrillCall } from './calls.ts';
 import { type Checker, startChecker } from './checker.ts';
 import { loadDump } from './load.ts';
+import { bank, loadOf } from './loads.ts';
 import { type Runtime, runLab } from './runtime.ts';
 import { startViewer, type Viewer } from './snapshot.ts';
-import { type Stage, setStage } from './stage.ts';
+import { type Account, type Stage, setStage } from './stage.ts';
 
 export type Lab = {
   readonly runtime: Runtime;
@@ -32,13 +41,11 @@ export type OpenTools = {
   readonly environment: Readonly<Record<string, string>>;
 };
 
-/** The bank of the lab: enough accounts that conflicts are the exception, and 1,000.00 in each. */
-const bank = { accounts: 1_000, initialBalance: 100_000 };
 const clientsPerSite = 4;
 /** Keeps a laptop usable; the bench and drills go as fast as answers come. */
 const workloadRatePerSite = 60;
-/** A drill's load: a machine at its limit would measure itself, not the loss of a site. */
-const drillRatePerSite = 100;
+/** The few clients beside those that go through gateways. */
+const beside = { connections: 2, ratePerSecond: 20 };
 const serveDeadlineMs = 180_000;
 
 export const openLab = async (tools: OpenTools): Promise<Lab> => {
@@ -67,13 +74,19 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       log,
     });
     undo.splice(0, 1, () => runtime.close());
-    if (definition.workload) for (const site of sitesWithClients(runtime)) runtime.readyClients(site);
+    const groups = definition.workload ? workloadGroups(runtime) : [];
+    for (const site of sitesWithClients(runtime)) for (const _ of groups) runtime.groups.readyClients(site);
     await startDatabases(tools, programs, runtime);
     // An arbitrator that is there before them keeps databases from re-forming the group that they remember.
     for (const site of stage.sites) for (const arbitrator of site.arbitrators) await arbitrator.start();
-    runtime.startSupervision();
     await openAccounts(stage, runtime, database);
     await openForwards(definition, network.mode);
+    // The bank's tables need no gateway, and gateways need no bank.
+    if (definition.workload) progress('bank', 'opening accounts');
+    const bankOpen = definition.workload ? openBank(runtime) : Promise.resolve();
+    if (definition.estate.gateways.length > 0) progress('gateways');
+    await Promise.all([bankOpen, runtime.gateways.open()]);
+    runtime.startSupervision();
     let checker: Checker | null = null;
     const viewer = startViewer({
       runtime,
@@ -86,7 +99,6 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     });
     const lab = { runtime, programs, definition, clock };
     if (definition.workload) {
-      progress('bank', 'opening accounts');
       checker = startChecker({
         endpoints: runtime.endpoints,
         serving: viewer.serving,
@@ -94,8 +106,8 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
         log,
         alarm: (text) => runtime.say(null, `ALARM: ${text}`),
       });
-      runtime.onReport(checker.note);
-      await startWorkload(runtime);
+      runtime.groups.onReport(checker.note);
+      await startWorkload(runtime, groups);
       await firstAcknowledged(runtime, clock);
     }
     await viewer.refresh();
@@ -168,7 +180,12 @@ const startDatabases = async (tools: OpenTools, programs: Programs, runtime: Run
 /** Gives the administrator a password of this lab's own, and makes the application's account and schema. */
 const openAccounts = async (stage: Stage, runtime: Runtime, database: string): Promise<void> => {
   const [driver] = runtime.drivers();
-  if (driver === undefined || stage.kept) return;
+  if (driver === undefined) return;
+  if (!stage.kept) await openFirstAccounts(stage, driver, database);
+  if (runtime.gateways.all().length > 0) await openGatewayAccount(driver, stage.gateway);
+};
+
+const openFirstAccounts = async (stage: Stage, driver: GaleraDriver, database: string): Promise<void> => {
   const { user, password } = stage.application;
   const { administratorNext } = stage;
   await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [
@@ -185,6 +202,16 @@ const openAccounts = async (stage: Stage, runtime: Runtime, database: string): P
   }
 };
 
+/** What gateways need and no more: they make the rest themselves. */
+const openGatewayAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  // Data that was kept may have the account with another password.
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('GRANT PROCESS, CONNECTION ADMIN ON *.* TO ?@?', [user, '%']);
+  await driver.administer('GRANT SELECT ON mysql.global_priv TO ?@?', [user, '%']);
+  await driver.administer('GRANT ALL PRIVILEGES ON coequal.* TO ?@? WITH GRANT OPTION', [user, '%']);
+};
+
 /** The lab's half of the carried ports; in plain mode the instances' own addresses are this machine's. */
 const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): Promise<void> => {
   if (mode === 'plain') return;
@@ -194,29 +221,51 @@ const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): 
     if (placed === undefined || host === undefined) throw new Error(`Bug: no instance ${instance}`);
     await forward({ path: forwardSocket(definition.folder, index) }, { host: host.address, port: placed.ports.client });
   }
+  for (const [index, { address, port }] of definition.estate.gateways.entries()) {
+    if (address === undefined) throw new Error('Bug: a gateway of a lab without an address');
+    await forward({ path: gatewaySocket(definition.folder, index) }, { host: address, port });
+  }
 };
 
-const startWorkload = async (runtime: Runtime): Promise<void> => {
-  const { definition } = runtime;
+/** One group of clients of each site. */
+type WorkloadGroup = { readonly via: Via; readonly connections: number; readonly ratePerSecond: number };
+
+/** Clients go through their site's gateways, and a few connect directly beside them: what both feel is shown side by side. */
+const workloadGroups = ({ definition }: Runtime): readonly WorkloadGroup[] => {
+  const main = { connections: clientsPerSite, ratePerSecond: workloadRatePerSite };
+  return definition.estate.gateways.length === 0
+    ? [{ via: 'direct', ...main }]
+    : [
+        { via: 'gateway', ...main },
+        { via: 'direct', ...beside },
+      ];
+};
+
+const openBank = async (runtime: Runtime): Promise<void> => {
   const [endpoint] = runtime.endpoints();
   if (endpoint === undefined) throw new Error('Bug: a lab without instances');
   await bankAccess.create(endpoint, bank);
+};
+
+const startWorkload = async (runtime: Runtime, groups: readonly WorkloadGroup[]): Promise<void> => {
+  const { definition } = runtime;
   const folder = `${definition.folder}/ledgers`;
   await mkdir(folder, { recursive: true, mode: 0o755 });
   for (const site of sitesWithClients(runtime)) {
-    runtime.startBankClients(
-      site,
-      {
-        seed: definition.seed,
-        connections: clientsPerSite,
-        ratePerSecond: workloadRatePerSite,
-        accounts: bank.accounts,
-        skew: definition.skew,
-        ledgerPath: `${folder}/${site}.ndjson`,
-        statementMs: statementDeadlineMs(runtime),
-      },
-      true,
-    );
+    for (const [index, group] of groups.entries()) {
+      runtime.groups.startBankClients(
+        site,
+        {
+          ...group,
+          seed: definition.seed + index,
+          accounts: bank.accounts,
+          skew: definition.skew,
+          ledgerPath: `${folder}/${site}${index === 0 ? '' : `-${group.via}`}.ndjson`,
+          statementMs: statementDeadlineMs(runtime),
+        },
+        true,
+      );
+    }
   }
 };
 
@@ -229,7 +278,7 @@ const statementDeadlineMs = (runtime: Runtime): number =>
 
 const firstAcknowledged = async (runtime: Runtime, clock: Clock): Promise<void> => {
   const end = clock.monotonic() + 60_000;
-  const clients = () => runtime.stage.sites.flatMap((site) => runtime.clientsOf(site.name));
+  const clients = () => runtime.stage.sites.flatMap((site) => runtime.groups.clientsOf(site.name));
   while (clients().some((client) => (client.report()?.acknowledged ?? 0) === 0)) {
     const dead = clients().find((client) => !client.alive());
     if (dead !== undefined || clock.monotonic() > end) {
@@ -258,7 +307,7 @@ const holdDrill = async (
   gone: AbortSignal,
 ): Promise<DrillReport> => {
   // The lab's own workload would move money that the drill has not accounted for.
-  const workload = await runtime.pauseClients();
+  const workload = await runtime.groups.pauseClients();
   try {
     return await heldAlone({ runtime, programs, definition, clock }, call, say, gone);
   } finally {
@@ -284,9 +333,7 @@ const heldAlone = async (
     {
       seed: call.seed,
       seconds: call.seconds,
-      connections: call.connections,
-      ratePerSecond: call.ratePerSecond ?? drillRatePerSite,
-      ...bank,
+      ...loadOf(call),
       skew: definition.skew,
       statementMs: statementDeadlineMs(runtime),
       ledgerFolder,

@@ -4,13 +4,15 @@
  */
 import { readFile } from 'node:fs/promises';
 import { agreeOnMembers, forcePrimary, type GaleraDriver, rejoin, startService } from '@coequal/engines';
-import { serves } from '@coequal/estate';
+import { gatewayAddress, placedGateways, serves } from '@coequal/estate';
 import { type Clock, CoequalError, fail, type Log, reasonOf, until } from '@coequal/kernel';
-import type { ClientOptions, ClientReport, Endpoint, Fault } from '@coequal/proof';
+import { type Endpoint, type Fault, isGatewayFault, type Via } from '@coequal/proof';
 import type { LabDefinition } from '../definition.ts';
+import type { GatewayDriver } from '../gateways/driver.ts';
 import type { LabEvent } from '../snapshot.ts';
-import { type ClientProcess, startClients, type WaitingClients } from './clients.ts';
 import { type ActiveFault, inject, siteNamed } from './faults.ts';
+import { type Gateways, runGateways } from './gateways.ts';
+import { type ClientGroups, clientGroups } from './groups.ts';
 import type { Stage, StageSite } from './stage.ts';
 
 export type Runtime = {
@@ -19,19 +21,10 @@ export type Runtime = {
   readonly events: () => readonly LabEvent[];
   readonly say: (site: string | null, text: string) => void;
   readonly faultsOf: (site: string) => readonly ActiveFault[];
-  readonly clientsOf: (site: string) => readonly ClientProcess[];
-  /** The last reports of a site's clients that have ended: what they counted stays counted. */
-  readonly pastReports: (site: string) => readonly ClientReport[];
-  /** Reports of all clients, now and later. */
-  readonly onReport: (listener: (report: ClientReport) => void) => void;
+  readonly groups: ClientGroups;
+  readonly gateways: Gateways;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
-  /** Starts the process of a site's clients ahead of time; `startBankClients` will find it waiting. */
-  readonly readyClients: (site: string) => void;
-  /** `revive`: started again when they died with their site and the site is healed. */
-  readonly startBankClients: (site: string, options: ClientOptions, revive: boolean) => ClientProcess;
-  /** Ends all clients in order; `resume` starts them again as they were. */
-  readonly pauseClients: () => Promise<{ readonly resume: () => void }>;
   readonly fault: (fault: Fault) => Promise<string>;
   /** Undoes all faults of a site, or of all; resolves when what was started again serves, unless told not to wait. */
   readonly heal: (site: string | undefined, wait: boolean) => Promise<string>;
@@ -39,10 +32,10 @@ export type Runtime = {
   readonly forcePrimary: (instance: string) => Promise<string>;
   /** From now on instances that end by themselves are started again: only once they have been started at all. */
   readonly startSupervision: () => void;
-  /** Endpoints as clients inside a site see them: its own first, the others by distance. */
-  readonly endpointsFrom: (site: string) => readonly Endpoint[];
-  /** Endpoints as the daemon sees them. */
+  /** The instances as the daemon sees them. */
   readonly endpoints: () => readonly Endpoint[];
+  /** The gateways as the daemon sees them. */
+  readonly gatewayEndpoints: () => readonly Endpoint[];
   readonly close: () => Promise<void>;
 };
 
@@ -65,10 +58,6 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   const { stage, definition, clock, log } = tools;
   const events: LabEvent[] = [];
   const faults = new Map<string, ActiveFault[]>();
-  const clients = new Map<string, ClientProcess[]>();
-  const waiting = new Map<string, WaitingClients>();
-  const past = new Map<string, ClientReport[]>();
-  const listeners: ((report: ClientReport) => void)[] = [];
   const restarts = new Map<string, number[]>();
   const closing = new AbortController();
   let turn: Promise<unknown> = Promise.resolve();
@@ -97,7 +86,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   };
 
   const faultsOf = (site: string): readonly ActiveFault[] => faults.get(site) ?? [];
-  const clientsOf = (site: string): readonly ClientProcess[] => clients.get(site) ?? [];
+  const databaseFaultsOf = (site: string): readonly ActiveFault[] =>
+    faultsOf(site).filter(({ fault }) => !isGatewayFault(fault));
   const drivers = () => stage.sites.flatMap((site) => site.drivers);
   const driverNamed = (instance: string) => {
     for (const site of stage.sites) {
@@ -114,7 +104,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const makeFault = async (fault: Fault): Promise<string> => {
     const site = siteNamed(stage, fault.site);
-    const active = await inject({ stage, clients: clientsOf }, fault);
+    const active = await inject({ stage, clients: groups.clientsOf }, fault);
     faults.set(site.name, [...faultsOf(site.name), active]);
     say(site.name, active.text);
     if (fault.forMs !== undefined) healLater(site.name, active, fault.forMs);
@@ -146,6 +136,11 @@ export const runLab = (tools: RuntimeTools): Runtime => {
         if (had) say(site.name, 'is healed');
       }
       const restarting = restart(sites);
+      // Clients that come back want their gateways there. One that cannot start keeps nothing else from healing.
+      await gateways.bringUp(sites).catch((error: unknown) => {
+        if (wait) throw error;
+        say(null, reasonOf(error));
+      });
       if (wait) await restarting;
       else restarting.catch((error: unknown) => say(null, reasonOf(error)));
       return `${sites.map((site) => site.name).join(', ')}: healed.`;
@@ -161,7 +156,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
         return bringUp(sites);
       });
       await Promise.all(sites.flatMap((site) => site.drivers).map(settle));
-      for (const site of sites) restartClients(site.name);
+      for (const site of sites) groups.restartClients(site.name);
     } finally {
       release();
     }
@@ -232,7 +227,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
    * for a moment in a membership that the others have left. One that cannot come back by itself is started again.
    */
   const settle = async (driver: GaleraDriver): Promise<void> => {
-    const broken = () => stage.sites.some((site) => site.drivers.includes(driver) && faultsOf(site.name).length > 0);
+    const broken = () =>
+      stage.sites.some((site) => site.drivers.includes(driver) && databaseFaultsOf(site.name).length > 0);
     try {
       await until(
         clock,
@@ -252,75 +248,6 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     }
   };
 
-  const restartClients = (site: string): void => {
-    const known = clientsOf(site);
-    clients.set(
-      site,
-      known.map((client) => {
-        const begin = starts.get(client);
-        if (client.alive() || begin === undefined) return client;
-        retire(client);
-        return begin();
-      }),
-    );
-  };
-
-  const retire = (client: ClientProcess): void => {
-    const last = client.report();
-    if (last !== null) past.set(client.site, [...(past.get(client.site) ?? []), last]);
-    starts.delete(client);
-  };
-
-  const starts = new Map<ClientProcess, () => ClientProcess>();
-
-  const spawnClients = (site: string): WaitingClients => {
-    const { host } = siteNamed(stage, site);
-    return startClients({
-      site,
-      enter: (argv) => stage.network.enter(site, [...argv]),
-      environment: tools.environment,
-      started: (pid) => host?.add(pid),
-      clock,
-      log,
-    });
-  };
-
-  const takeWaiting = (site: string): WaitingClients => {
-    const found = waiting.get(site);
-    waiting.delete(site);
-    return found?.alive() ? found : spawnClients(site);
-  };
-
-  const startBankClients = (site: string, options: ClientOptions, revive: boolean): ClientProcess => {
-    const begin = (): ClientProcess => {
-      const client = takeWaiting(site);
-      client.assign(endpointsFrom(site), options);
-      if (revive) starts.set(client, begin);
-      client.onReport((report) => {
-        for (const listener of listeners) listener(report);
-      });
-      return client;
-    };
-    const client = begin();
-    clients.set(site, [...clientsOf(site).filter((each) => each.alive()), client]);
-    return client;
-  };
-
-  const pauseClients = async () => {
-    const paused = [...clients.entries()].flatMap(([site, each]) => each.map((client) => ({ site, client })));
-    await Promise.all(paused.map(({ client }) => client.finish()));
-    clients.clear();
-    const resume = (): void => {
-      clients.clear();
-      for (const { site, client } of paused) {
-        const revived = starts.get(client)?.();
-        retire(client);
-        if (revived !== undefined) clients.set(site, [...clientsOf(site), revived]);
-      }
-    };
-    return { resume };
-  };
-
   const endpointOf = (instance: string, site: string, host: string, port: number): Endpoint => ({
     instance,
     site,
@@ -338,19 +265,44 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       return endpointOf(instance.name, site?.name ?? '', host?.address ?? '', instance.ports.client);
     });
 
-  const endpointsFrom = (site: string): readonly Endpoint[] =>
-    addressed()
+  const gatewaysAddressed = (): readonly Endpoint[] =>
+    placedGateways(definition.estate, stage.service).map((gateway) => ({
+      ...endpointOf(gateway.name, gateway.site.name, gatewayAddress(gateway), gateway.port),
+      gateway: true,
+    }));
+
+  /** As clients inside a site see them: its own gateways in their order; or its own instance first, the others by distance. */
+  const endpointsFrom = (site: string, via: Via): readonly Endpoint[] => {
+    const local = localAddressOf(site);
+    if (via === 'gateway')
+      return gatewaysAddressed()
+        .filter((endpoint) => endpoint.site === site)
+        .map((endpoint) => ({ ...endpoint, ...local }));
+    return addressed()
       .map((endpoint) => ({
-        endpoint: { ...endpoint, ...localAddressOf(site) },
+        endpoint: { ...endpoint, ...local },
         distance: endpoint.site === site ? -1 : stage.network.rttMs(site, endpoint.site),
       }))
       .sort((a, b) => a.distance - b.distance)
       .map(({ endpoint }) => endpoint);
+  };
 
   const localAddressOf = (site: string) => {
     const localAddress = stage.network.clientAddress(site);
     return localAddress === undefined ? {} : { localAddress };
   };
+
+  const groups = clientGroups({ stage, environment: tools.environment, endpointsFrom, clock, log });
+
+  const gateways = runGateways({
+    stage,
+    definition,
+    environment: tools.environment,
+    broken: (gateway) => (busy.get(gateway.site) ?? 0) > 0 || faultsOf(gateway.site).some(takesGateway(gateway)),
+    say,
+    clock,
+    log,
+  });
 
   /** Restarts instances that ended without a fault of ours. */
   const supervise = async (): Promise<void> => {
@@ -358,7 +310,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       await clock.sleep(supervisionEveryMs, closing.signal);
       for (const site of stage.sites) {
         for (const driver of site.drivers) await fenceWhenFull(site, driver);
-        if ((busy.get(site.name) ?? 0) > 0 || faultsOf(site.name).length > 0) continue;
+        if ((busy.get(site.name) ?? 0) > 0 || databaseFaultsOf(site.name).length > 0) continue;
         for (const driver of site.drivers) if (driver.process() === undefined) await revive(site, driver);
       }
     }
@@ -376,7 +328,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     if (recent.length >= restartsPerMinute) return;
     const again = inTurn(async () => {
       // What is being broken is seen as down before its fault is on the list: only in turn the list is right.
-      if (closing.signal.aborted || faultsOf(site.name).length > 0 || driver.process() !== undefined) return;
+      if (closing.signal.aborted || databaseFaultsOf(site.name).length > 0 || driver.process() !== undefined) return;
       restarts.set(driver.instance, [...recent, clock.monotonic()]);
       const { reason } = await driver.observe();
       say(site.name, `${driver.instance} ended by itself (${reason}) and is started again`);
@@ -386,6 +338,9 @@ export const runLab = (tools: RuntimeTools): Runtime => {
   };
 
   const startSupervision = (): void => {
+    gateways.supervise(closing.signal).catch((error: unknown) => {
+      if (!closing.signal.aborted) log('error', 'supervision of gateways ended', { reason: reasonOf(error) });
+    });
     supervise().catch((error: unknown) => {
       if (!closing.signal.aborted) log('error', 'supervision ended', { reason: reasonOf(error) });
     });
@@ -426,29 +381,22 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     events: () => events,
     say,
     faultsOf,
-    clientsOf,
-    pastReports: (site) => past.get(site) ?? [],
-    onReport: (listener) => {
-      listeners.push(listener);
-    },
+    groups,
+    gateways,
     drivers,
     driverNamed,
-    readyClients: (site) => {
-      waiting.set(site, spawnClients(site));
-    },
-    startBankClients,
-    pauseClients,
     fault: (fault) => inTurn(() => makeFault(fault)),
     heal,
     fullOutage,
     forcePrimary: force,
     startSupervision,
-    endpointsFrom,
     endpoints: addressed,
+    gatewayEndpoints: gatewaysAddressed,
     close: async () => {
       closing.abort();
-      await Promise.allSettled([...[...clients.values()].flat(), ...waiting.values()].map((client) => client.finish()));
+      await groups.close();
       for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await undone(active);
+      await gateways.close();
       await Promise.allSettled([
         ...drivers().map((driver) => (definition.keep ? driver.stop(30_000) : driver.fence())),
         ...stage.sites.flatMap((site) => site.arbitrators.map((arbitrator) => arbitrator.fence())),
@@ -464,6 +412,12 @@ const nothing = async (): Promise<void> => {};
 const isOutOfReach = ({ down, fault }: ActiveFault): boolean =>
   down || fault.kind === 'hang' || fault.kind === 'partition';
 
+/** Whether a fault means this gateway, by itself or with everything of its site. */
+const takesGateway =
+  (gateway: GatewayDriver) =>
+  ({ fault }: ActiveFault): boolean =>
+    fault.whole === true || (isGatewayFault(fault) && (fault.gateway ?? 1) === gateway.number);
+
 /** Resident memory of a process and what it started, bytes; null when it is gone. */
 export const memoryOf = async (pid: number | undefined): Promise<number | null> => {
   if (pid === undefined) return null;
@@ -475,4 +429,13 @@ export const memoryOf = async (pid: number | undefined): Promise<number | null> 
     // Between asking and reading it may end: then it uses no memory.
     return null;
   }
+};
+
+/** The same with everything that it started: a gateway's workers are processes of their own. */
+export const treeMemoryOf = async (pid: number | undefined): Promise<number | null> => {
+  const own = await memoryOf(pid);
+  if (own === null || pid === undefined) return null;
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const theirs = await Promise.all(children.trim().split(' ').filter(Boolean).map(Number).map(treeMemoryOf));
+  return theirs.reduce<number>((sum, bytes) => sum + (bytes ?? 0), own);
 };

@@ -3,10 +3,11 @@
 import { agreeOnMembers, type Observation } from '@coequal/engines';
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
-import type { ClientReport } from '@coequal/proof';
-import type { ClientsSnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
+import type { ClientReport, Via } from '@coequal/proof';
+import type { GatewayDriver } from '../gateways/driver.ts';
+import type { ClientsSnapshot, GatewaySnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
-import { memoryOf, type Runtime } from './runtime.ts';
+import { memoryOf, type Runtime, treeMemoryOf } from './runtime.ts';
 import type { StageSite } from './stage.ts';
 
 export type Viewer = {
@@ -35,6 +36,7 @@ export const startViewer = (tools: ViewerTools): Viewer => {
   const { runtime, clock, log } = tools;
   const stopping = new AbortController();
   const observed = new Map<string, Observation & { readonly memoryBytes: number | null }>();
+  const memories = new Map<string, number | null>();
   const listeners = new Set<(snapshot: LabSnapshot) => void>();
 
   const refresh = async (): Promise<void> => {
@@ -45,6 +47,8 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       if (observation === undefined) continue;
       observed.set(driver.instance, { ...observation, memoryBytes: await memoryOf(driver.process()?.pid) });
     }
+    for (const gateway of runtime.gateways.all())
+      memories.set(gateway.name, await treeMemoryOf(gateway.process()?.pid));
   };
 
   const instanceOf = (name: string): InstanceSnapshot => {
@@ -62,6 +66,30 @@ export const startViewer = (tools: ViewerTools): Viewer => {
     };
   };
 
+  const mainVia: Via = runtime.definition.estate.gateways.length === 0 ? 'direct' : 'gateway';
+
+  const gatewayOf = (driver: GatewayDriver): GatewaySnapshot => {
+    const forward = runtime.definition.gatewayForwards.find(({ gateway }) => gateway === driver.name);
+    const seen = runtime.gateways.lastLook(driver.name);
+    const { replays, outcomes, hidden, notReplayable, losses } = driver.counters();
+    return {
+      name: driver.name,
+      state: driver.process() === undefined && seen?.state === 'serving' ? 'gone' : (seen?.state ?? 'starting'),
+      reason: seen?.reason ?? 'Not looked at yet.',
+      host: forward?.host ?? '',
+      port: forward?.port ?? 0,
+      metricsPort: forward?.metricsPort ?? 0,
+      sessions: seen?.gauges?.sessions ?? null,
+      longestPauseMs: seen?.gauges?.longestPauseMs ?? null,
+      losses,
+      replays,
+      outcomes,
+      hidden,
+      notReplayable,
+      memoryBytes: memories.get(driver.name) ?? null,
+    };
+  };
+
   const siteOf = (site: StageSite): SiteSnapshot => {
     const instances = site.drivers.map((driver) => instanceOf(driver.instance));
     const others = runtime.stage.sites.filter((other) => other !== site);
@@ -75,7 +103,9 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       rttTo,
       faults: runtime.faultsOf(site.name).map(({ text }) => text),
       instances,
-      clients: clientsOf(runtime, site.name),
+      gateways: site.gateways.map(gatewayOf),
+      clients: clientsOf(runtime, site.name, mainVia),
+      direct: mainVia === 'gateway' ? clientsOf(runtime, site.name, 'direct') : null,
     };
   };
 
@@ -84,7 +114,10 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       ...site,
       rttMs: Number.isFinite(site.rttMs) ? site.rttMs : 0,
     }));
-    const acknowledged = sites.reduce((sum, { clients }) => sum + (clients?.acknowledged ?? 0), 0);
+    const acknowledged = sites.reduce(
+      (sum, { clients, direct }) => sum + (clients?.acknowledged ?? 0) + (direct?.acknowledged ?? 0),
+      0,
+    );
     return {
       at: clock.now(),
       name: runtime.definition.name,
@@ -143,11 +176,11 @@ const order: readonly InstanceState[] = [
 const bestOf = (states: readonly InstanceState[]): InstanceState =>
   order.find((state) => states.includes(state)) ?? 'stopped';
 
-const clientsOf = (runtime: Runtime, site: string): ClientsSnapshot | null => {
-  const client = runtime.clientsOf(site).at(-1);
+const clientsOf = (runtime: Runtime, site: string, via: Via): ClientsSnapshot | null => {
+  const client = runtime.groups.clientsOf(site).findLast((each) => each.via() === via);
   if (client === undefined) return null;
   const report = client.report();
-  const all = [...runtime.pastReports(site), ...(report === null ? [] : [report])];
+  const all = [...runtime.groups.pastReports(site, via), ...(report === null ? [] : [report])];
   const sum = (count: (each: ClientReport) => number): number => all.reduce((total, each) => total + count(each), 0);
   return {
     alive: client.alive(),
@@ -158,6 +191,7 @@ const clientsOf = (runtime: Runtime, site: string): ClientsSnapshot | null => {
     conflicts: sum(({ conflicts }) => conflicts),
     errors: sum(({ errors }) => Object.values(errors).reduce((total, count) => total + count, 0)),
     inDoubt: sum(({ inDoubt }) => inDoubt),
+    decided: sum(({ decided }) => decided.committed + decided['not-committed']),
     longestPauseMs: Math.max(0, ...all.map(({ longestPauseMs }) => longestPauseMs)),
     sinceAckMs: report?.sinceAckMs ?? null,
   };

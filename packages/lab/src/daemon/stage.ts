@@ -19,14 +19,26 @@ import {
   plantSeed,
   type SeedTools,
 } from '@coequal/engines';
-import { type Placed, placedArbitrators, placedInstances, type Service, type Site } from '@coequal/estate';
+import {
+  formatEstate,
+  type Gateway,
+  type Placed,
+  placedArbitrators,
+  placedGateways,
+  placedInstances,
+  type Service,
+  type Site,
+} from '@coequal/estate';
 import type { Clock, Log } from '@coequal/kernel';
 import { type Authority, issueCertificate, makeAuthority, writeSecretFile } from '@coequal/trust';
 import { type FakeClock, fakeClock, noClockReason } from '../clock/faketime.ts';
 import { type LabDefinition, markOf } from '../definition.ts';
+import { gatewayAccount, gatewayPasswordFile, gatewayRunFolder } from '../estate.ts';
+import { type GatewayDriver, gatewayDriver } from '../gateways/driver.ts';
 import { type LabHost, type LabHosts, openHosts } from '../hosts/cgroups.ts';
 import { asOrdinaryUser, serverUserId } from '../network/namespaces.ts';
 import type { LabNetwork } from '../network/network.ts';
+import { estateFile, metricsSocket } from '../places.ts';
 import { type LabVolume, makeVolume } from '../volumes/volumes.ts';
 import { cachedSeed } from './seed-cache.ts';
 
@@ -34,6 +46,7 @@ export type StageSite = {
   readonly name: string;
   readonly drivers: readonly GaleraDriver[];
   readonly arbitrators: readonly ArbitratorDriver[];
+  readonly gateways: readonly GatewayDriver[];
   readonly host: LabHost | null;
   readonly volume: LabVolume;
   readonly clock: FakeClock | null;
@@ -54,6 +67,8 @@ export type Stage = {
   readonly administratorNext: Account;
   /** The account that people and the bank use. */
   readonly application: Account;
+  /** The gateways' own account in the database. */
+  readonly gateway: Account;
   /** Why no clock can be set wrong, where none can. */
   readonly noClockReason: string;
   /** True: data of an earlier start was found and kept. */
@@ -90,6 +105,10 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
   const authorityPath = `${folder}/authority.pem`;
   await writeSecretFile(authorityPath, authority.certificate, ownerOf(owner));
   const secrets = await loadSecrets(folder, definition.keep);
+  if (estate.gateways.length > 0) {
+    await writeSecretFile(gatewayPasswordFile(folder), `${secrets.gateway.password}\n`);
+    await writeSecretFile(estateFile(folder), formatEstate(estate, 'The lab as its gateways see it.'));
+  }
   const administrator = { current: secrets.administrator };
   if (service.encryption !== undefined) await makeKeys(service, owner);
   await makeFolderFor(`${folder}/run`, owner);
@@ -114,6 +133,7 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
     administrator,
     administratorNext: secrets.administratorNext,
     application: secrets.application,
+    gateway: secrets.gateway,
     noClockReason: noClockReason(programs),
     kept,
     close: async () => {
@@ -173,9 +193,13 @@ const setSite = async (shared: Shared, site: Site): Promise<StageSite> => {
       launch,
       account: () => shared.administrator.current,
       ...ownership,
+      proxyNetworks: estate.gateways.flatMap(({ address }) => address ?? []),
       clock: shared.clock,
       log: shared.log,
     }),
+  );
+  const gateways = ours(placedGateways(estate, service)).map((gateway, index) =>
+    setGateway(shared, gateway, index + 1, launch),
   );
   const arbitrators = ours(votes).map(async (arbitrator) => {
     const { runFolder, certificates } = await placesOfMember(shared, arbitrator);
@@ -196,10 +220,55 @@ const setSite = async (shared: Shared, site: Site): Promise<StageSite> => {
     name: site.name,
     drivers: await Promise.all(drivers),
     arbitrators: await Promise.all(arbitrators),
+    gateways: await Promise.all(gateways),
     host,
     volume,
     clock,
   };
+};
+
+/** A gateway of the site: run as whoever the lab is, since it needs the sources of this checkout. */
+const setGateway = async (
+  shared: Shared,
+  gateway: Placed<Gateway>,
+  number: number,
+  launch: Launch,
+): Promise<GatewayDriver> => {
+  const { definition, network, authority, clock } = shared;
+  const { folder } = definition;
+  const site = gateway.site.name;
+  const index = definition.estate.gateways.findIndex(({ name }) => name === gateway.name);
+  const run = gatewayRunFolder(folder, gateway.name);
+  await mkdir(run, { recursive: true, mode: 0o700 });
+  await mkdir(gateway.stateFolder, { recursive: true, mode: 0o700 });
+  const issued = await issueCertificate(
+    authority,
+    {
+      commonName: gateway.name,
+      dnsNames: [gateway.name, 'localhost'],
+      addresses: [...new Set([gateway.address ?? gateway.at.address, '127.0.0.1'])],
+      days: certificateDays,
+      usage: 'both',
+    },
+    clock,
+  );
+  await writeSecretFile(`${run}/authority.pem`, authority.certificate);
+  await writeSecretFile(`${run}/certificate.pem`, issued.certificate);
+  await writeSecretFile(`${run}/key.pem`, issued.key);
+  return gatewayDriver({
+    gateway,
+    site,
+    number,
+    estatePath: estateFile(folder),
+    launch: { ...launch, wrap: (argv) => network.enter(site, [...argv]) },
+    logPath: `${run}/gateway.log`,
+    metrics:
+      network.mode === 'full'
+        ? { socketPath: metricsSocket(folder, index) }
+        : { host: gateway.address ?? '', port: gateway.metricsPort },
+    clock,
+    log: shared.log,
+  });
 };
 
 /** The site's cgroup, with its quota when quotas are enforced; null where this machine gives none. */
@@ -268,7 +337,12 @@ const placesOfMember = async (shared: Shared, member: Placed<{ readonly name: st
   return { ...base, certificates };
 };
 
-type Secrets = { readonly administrator: Account; readonly administratorNext: Account; readonly application: Account };
+type Secrets = {
+  readonly administrator: Account;
+  readonly administratorNext: Account;
+  readonly application: Account;
+  readonly gateway: Account;
+};
 
 /** Passwords are made for every new lab; a kept one keeps them beside its data. */
 const loadSecrets = async (folder: string, keep: boolean): Promise<Secrets> => {
@@ -282,10 +356,13 @@ const loadSecrets = async (folder: string, keep: boolean): Promise<Secrets> => {
     administrator: { user: 'coequal_admin', password: newPassword() },
     administratorNext: { user: 'coequal_admin', password: newPassword() },
     application: { user: 'bank', password: newPassword().slice(0, 16) },
+    gateway: newGatewayAccount(),
   };
   await writeSecretFile(path, JSON.stringify(made));
   return made;
 };
+
+const newGatewayAccount = (): Account => ({ user: gatewayAccount, password: newPassword() });
 
 const parseSecrets = (text: string): Secrets | undefined => {
   const value: unknown = JSON.parse(text);
@@ -294,9 +371,15 @@ const parseSecrets = (text: string): Secrets | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
   const found = new Map<string, unknown>(Object.entries(value));
   const [a, b, c] = [found.get('administrator'), found.get('administratorNext'), found.get('application')];
-  return isAccount(a) && isAccount(b) && isAccount(c)
-    ? { administrator: a, administratorNext: b, application: c }
-    : undefined;
+  if (!isAccount(a) || !isAccount(b) || !isAccount(c)) return undefined;
+  const gateway = found.get('gateway');
+  // Data from before labs had gateways: they get an account of this start.
+  return {
+    administrator: a,
+    administratorNext: b,
+    application: c,
+    gateway: isAccount(gateway) ? gateway : newGatewayAccount(),
+  };
 };
 
 const makeKeys = async (service: Service, owner: number | undefined): Promise<void> => {

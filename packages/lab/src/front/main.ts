@@ -9,7 +9,7 @@ import { reasonOf } from '@coequal/kernel';
 import { type LabDefinition, smallHeap } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { daemonPrefix } from '../network/namespaces.ts';
-import { definitionPath, forwardSocket } from '../places.ts';
+import { definitionPath, forwardSocket, gatewaySocket, metricsSocket } from '../places.ts';
 
 const daemon = fileURLToPath(new URL('../daemon/main.ts', import.meta.url));
 
@@ -17,6 +17,10 @@ const main = async (folder: string): Promise<void> => {
   const definition = JSON.parse(await readFile(definitionPath(folder), 'utf8')) as LabDefinition;
   for (const [index, { host, port }] of definition.forwards.entries()) {
     await forward({ host, port }, { path: forwardSocket(folder, index) });
+  }
+  for (const [index, { host, port, metricsPort }] of definition.gatewayForwards.entries()) {
+    await forward({ host, port }, { path: gatewaySocket(folder, index) });
+    await forward({ host, port: metricsPort }, { path: metricsSocket(folder, index) });
   }
   const [program, ...args] = [...daemonPrefix(), process.execPath, ...smallHeap, daemon, folder];
   if (program === undefined) throw new Error('Bug: nothing to run');

@@ -24,6 +24,8 @@ export const plainAddress = (site: number, host: number): string => `127.77.${si
 export const databaseRange = (site: number): string => `10.77.${site}.1-10.77.${site}.${HOST_LIMIT}`;
 export const siteClientAddress = (site: number): string => siteAddress(site, CLIENT_NUMBER);
 export const gatewayAddress = (site: number, gateway: number): string => siteAddress(site, CLIENT_NUMBER + gateway);
+export const plainGatewayAddress = (site: number, gateway: number): string =>
+  plainAddress(site, CLIENT_NUMBER + gateway);
 
 /** Every address that a site answers on. */
 export const allSiteAddresses = (site: number): readonly string[] => [

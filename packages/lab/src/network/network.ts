@@ -11,7 +11,14 @@
  */
 import { type Clock, fail, type Log } from '@coequal/kernel';
 import { type Programs, runnerFor } from '../process/run.ts';
-import { gatewayAddress, plainAddress, SITE_LIMIT, siteAddress, siteClientAddress } from './addresses.ts';
+import {
+  gatewayAddress,
+  plainAddress,
+  plainGatewayAddress,
+  SITE_LIMIT,
+  siteAddress,
+  siteClientAddress,
+} from './addresses.ts';
 import { buildFabric, type Fabric } from './fabric.ts';
 import { type Impairments, impairmentsOf, type OwnedCut } from './impairments.ts';
 import type { RttOf } from './rtt.ts';
@@ -83,7 +90,7 @@ export const openPlainNetwork = (options: {
       "Sites share this machine's loopback: no latency between them, and the faults partition, latency and loss cannot be made.",
     ],
     address: (site, host) => plainAddress(numberOf(site), host),
-    gatewayAddress: (site, gateway) => plainAddress(numberOf(site), 100 + gateway),
+    gatewayAddress: (site, gateway) => plainGatewayAddress(numberOf(site), gateway),
     clientAddress: () => undefined,
     enter: (_, argv) => [...argv],
     cut: impossible('partition'),

@@ -24,6 +24,7 @@ const drill = async (setting: ArenaSetting = {}): Promise<DrillResult> => {
     runDrill(arena.tools, 'instance-kill', {
       seed: 5,
       seconds: 10,
+      via: 'direct' as const,
       connections: 2,
       ratePerSecond: 20,
       accounts: 20,

@@ -5,17 +5,10 @@
 import { closeSync, createReadStream, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
-import {
-  type Completion,
-  formatLine,
-  type History,
-  type HistoryHeader,
-  historyReader,
-  type Invocation,
-} from '../history.ts';
+import { formatLine, type History, historyReader, type LedgerLine } from '../history.ts';
 
 export type Ledger = {
-  readonly append: (line: HistoryHeader | Invocation | Completion) => void;
+  readonly append: (line: LedgerLine) => void;
   readonly close: () => void;
 };
 

@@ -1,6 +1,7 @@
 import { seededRandom } from '@coequal/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { ClientStyle, Via } from '../arena.ts';
 import { formatLine, parseHistory } from '../history.ts';
 import { endpointsOf, type Lies, type SimulationOptions, simulateBank } from '../testing/simulated-bank.ts';
 import { virtualClock } from '../testing/virtual-clock.ts';
@@ -8,26 +9,33 @@ import { startBankClients } from './client.ts';
 import { clean, reconcile } from './reconcile.ts';
 
 const instances = ['north-1', 'south-1', 'east-1'];
+const gateways = ['north-gateway-1', 'north-gateway-2'];
 const initialBalance = 50_000;
 
 type Setting = Partial<SimulationOptions> & {
   readonly seed: number;
+  readonly via?: Via;
+  readonly style?: ClientStyle | 'mixed';
   readonly disturb?: (world: ReturnType<typeof simulateBank>, clock: ReturnType<typeof virtualClock>) => Promise<void>;
 };
 
 /** Some virtual seconds of clients in one site, and the account of it. */
-const play = async ({ seed, disturb, ...setting }: Setting) => {
+const play = async ({ seed, disturb, via = 'direct', style = 'careful', ...setting }: Setting) => {
   const clock = virtualClock();
   const random = seededRandom(seed);
-  const world = simulateBank({ instances, accounts: 12, initialBalance, statementMs: 500, ...setting }, clock, random);
+  const world = simulateBank(
+    { instances, gateways, accounts: 12, initialBalance, statementMs: 500, ...setting },
+    clock,
+    random,
+  );
   const opening = { accounts: world.contents('north-1').accounts, transfers: [] };
   let ledger = '';
   const clients = startBankClients(
     {
       site: 'north',
       run: 'r1',
-      endpoints: endpointsOf(instances),
-      options: { seed, connections: 4, accounts: 12, statementMs: 500 },
+      endpoints: via === 'gateway' ? endpointsOf(gateways, true) : endpointsOf(instances),
+      options: { seed, connections: 4, accounts: 12, statementMs: 500, via, style },
     },
     {
       openLink: world.open,
@@ -57,6 +65,17 @@ const play = async ({ seed, disturb, ...setting }: Setting) => {
     found: reconcile(opening, history.transactions, contents),
     ledger,
   };
+};
+
+/** One gateway after the other dies under load; the other one is there. */
+const killGateways: Setting['disturb'] = async (world, clock) => {
+  for (let round = 0; round < 20; round += 1) {
+    const gateway = gateways[round % 2] ?? '';
+    world.set(gateway, 'dead');
+    await clock.sleep(150);
+    world.set(gateway, 'serving');
+    await clock.sleep(150);
+  }
 };
 
 describe('clients of the bank', () => {
@@ -192,5 +211,62 @@ describe('clients of the bank', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('clients of gateways', () => {
+  const kill = { disturb: killGateways };
+
+  test('ask another gateway what became of a COMMIT whose gateway was lost, and go by the answer', async () => {
+    const { counts, found, history } = await play({ seed: 11, via: 'gateway', ...kill });
+    const doubtful = history.transactions.filter(({ outcome }) => outcome === 'info');
+    expect(doubtful.length).toBeGreaterThan(0);
+    expect(doubtful.every(({ decision }) => decision !== undefined && decision.verdict !== 'unknown')).toBe(true);
+    expect(found).toMatchObject({ inDoubt: doubtful.length, answered: doubtful.length, misjudged: 0 });
+    expect(counts.decided.committed + counts.decided['not-committed']).toBe(doubtful.length);
+    expect(clean(found), JSON.stringify(found.findings)).toBe(true);
+    for (const { intent, attempt, decision } of doubtful) {
+      const later = history.transactions.filter((one) => one.intent === intent && (one.attempt ?? 0) > (attempt ?? 0));
+      if (decision?.verdict === 'committed') expect(later).toEqual([]);
+    }
+  });
+
+  test('see no error when an instance is lost', async () => {
+    const { counts, history } = await play({
+      seed: 12,
+      via: 'gateway',
+      disturb: async (world, clock) => {
+        world.set('north-1', 'dead');
+        await clock.sleep(2_000);
+      },
+    });
+    expect(counts.errors).toEqual({});
+    expect(history.transactions.every(({ via, instance }) => via === 'gateway' && instance.includes('gateway'))).toBe(
+      true,
+    );
+  });
+
+  test('find a gateway out that says what is not so', async () => {
+    const { found } = await play({ seed: 13, via: 'gateway', lies: { misjudge: 1 }, ...kill });
+    expect(found.misjudged).toBeGreaterThan(0);
+    expect(found.misjudged).toBeLessThanOrEqual(found.lost + found.doubled);
+    expect(clean(found)).toBe(false);
+  });
+
+  test.each<Via>(['gateway', 'direct'])(
+    'of the legacy kind never try again, and are accounted for all the same (%s)',
+    async (via) => {
+      const { history, found, counts } = await play({ seed: 14, via, style: 'legacy', ...kill });
+      expect(counts.acknowledged).toBeGreaterThan(100);
+      expect(history.transactions.every(({ attempt, style }) => attempt === 1 && style === 'legacy')).toBe(true);
+      expect(new Set(history.transactions.map(({ intent }) => intent)).size).toBe(history.transactions.length);
+      expect(clean(found), JSON.stringify(found.findings)).toBe(true);
+    },
+  );
+
+  test('of both kinds work side by side', async () => {
+    const { history, found } = await play({ seed: 15, via: 'gateway', style: 'mixed' });
+    expect(new Set(history.transactions.map(({ style }) => style))).toEqual(new Set(['legacy', undefined]));
+    expect(clean(found)).toBe(true);
   });
 });

@@ -1,17 +1,20 @@
 /**
  * The bank's clients of one site: so many seats, each a sequential client with one session, carrying out transfers
  * until told to finish. An ordinary careful application: it retries what is surely rolled back, never what
- * is in doubt, turns to the next instance when its own fails, and goes home when that serves again.
+ * is in doubt (through a gateway it first asks what became of it), turns to the next address when its own fails, and goes home
+ * when that serves again.
  *
  * The invariant: the ledger knows of an attempt before the database does, and of its outcome before it is counted.
  * Sockets and files are ports; the clock and the stamps too.
  */
 import { assert, type Clock, type Random } from '@coequal/kernel';
-import type { ClientOptions, Endpoint } from '../arena.ts';
-import type { Completion, Invocation, Operation } from '../history.ts';
-import { judge, type Link, LinkFailure, type OpenLink, type Row, refusedCode, worthKeeping } from './link.ts';
+import type { ClientOptions, ClientStyle, Endpoint } from '../arena.ts';
+import type { Completion, Decision, Invocation, Operation, Verdict } from '../history.ts';
+import { settleDoubt } from './doubt.ts';
+import { isConflict, type Link, LinkFailure, type OpenLink } from './link.ts';
 import { statements } from './schema.ts';
 import { type Counts, makeStats, type Stats } from './stats.ts';
+import { completionOf, type Result, sessionSpent, transact } from './transaction.ts';
 import { type Transfer, transfers } from './workload.ts';
 
 /** How often the home instance is asked whether it serves again, while a seat is elsewhere. */
@@ -22,10 +25,12 @@ const probesWanted = 2;
 const roundPauseMs = 100;
 /** The longest wait before a transaction that was rolled back is tried again. Long enough to let the winner finish. */
 const backoffLimitMs = 20;
+/** How long gateways are asked about a COMMIT in doubt: as long as a site may take to find a majority again, and then some. */
+const doubtDeadlineMs = 15_000;
 
 export type BankPorts = {
   readonly openLink: OpenLink;
-  readonly ledger: (line: Invocation | Completion) => void;
+  readonly ledger: (line: Invocation | Completion | Decision) => void;
   /** Microseconds of the machine's monotonic clock. */
   readonly stampUs: () => number;
   readonly clock: Clock;
@@ -47,6 +52,8 @@ export type BankClients = {
   readonly finish: () => void;
   readonly counts: () => Counts;
   readonly connectedTo: () => readonly (string | null)[];
+  /** From now on so many transactions a second; null: as fast as answers come. */
+  readonly setRate: (ratePerSecond: number | null) => void;
 };
 
 export const startBankClients = (assignment: BankAssignment, ports: BankPorts): BankClients => {
@@ -65,6 +72,7 @@ export const startBankClients = (assignment: BankAssignment, ports: BankPorts): 
     ended: endWith(shared, working, watchHome(shared, seats)),
     finish: () => shared.finishing.abort(),
     counts: () => shared.stats.report(ports.stampUs()),
+    setRate: shared.pace.setRate,
     connectedTo: () => seats.map((seat) => seat.link?.instance ?? null),
   };
 };
@@ -73,7 +81,7 @@ type Shared = BankAssignment & {
   readonly ports: BankPorts;
   readonly stats: Stats;
   /** Waits for the next place in the site's rate. */
-  readonly pace: (signal: AbortSignal) => Promise<void>;
+  readonly pace: Pacer;
   readonly finishing: AbortController;
   readonly homeServes: { value: boolean };
 };
@@ -81,6 +89,7 @@ type Shared = BankAssignment & {
 /** A seat is the only mutable thing here; one sequential loop owns it. */
 type Seat = {
   readonly process: string;
+  readonly style: ClientStyle;
   readonly next: () => Transfer;
   link: Link | undefined;
   /** Index of the endpoint that the session goes to, or that is asked next. */
@@ -91,12 +100,16 @@ type Seat = {
 
 const makeSeat = (shared: Shared, index: number): Seat => ({
   process: `${shared.site}-${shared.run}-${index}`,
+  style: styleOf(shared.options.style, index),
   next: transfers({ ...workloadOf(shared), process: index }),
   link: undefined,
   at: 0,
   connections: 0,
   intents: 0,
 });
+
+const styleOf = (style: ClientOptions['style'], index: number): ClientStyle =>
+  style === 'mixed' ? (index % 2 === 0 ? 'legacy' : 'careful') : (style ?? 'careful');
 
 const workloadOf = ({ site, options: { seed, accounts, skew } }: Shared) => ({
   seed,
@@ -122,16 +135,17 @@ const work = async (shared: Shared, seat: Seat): Promise<void> => {
   }
 };
 
-/** Attempts one transfer until it is done, refused or in doubt, or until told to finish. */
+/** Attempts one transfer until it is done, refused or in doubt for good, or until told to finish. Legacy clients try once. */
 const fulfil = async (shared: Shared, seat: Seat, transfer: Transfer): Promise<void> => {
   seat.intents += 1;
   const intent = `${seat.process}.${seat.intents}`;
   const { signal } = shared.finishing;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
-    await shared.pace(signal);
+    await shared.pace.next(signal);
     const link = await sessionOf(shared, seat);
     if (link === undefined || signal.aborted) return;
     if ((await tryOnce(shared, seat, link, transfer, intent, attempt)) === 'settled') return;
+    if (seat.style === 'legacy') return;
     await pause(shared, shared.ports.random.below(Math.min(backoffLimitMs, 2 ** attempt)));
   }
 };
@@ -144,96 +158,53 @@ const tryOnce = async (
   intent: string,
   attempt: number,
 ): Promise<'settled' | 'again'> => {
-  const { ledger, stampUs } = shared.ports;
+  const { ledger, stampUs, clock } = shared.ports;
   const id = `${intent}.${attempt}`;
   const operation: Operation = ['transfer', transfer.from, transfer.to, transfer.amount];
-  const begun: Attempt = { id, invoke: stampUs() };
-  const place = { process: seat.process, site: shared.site, instance: link.instance };
-  ledger({ type: 'invoke', id, ...place, at: begun.invoke, operations: [operation], intent, attempt });
-  const result = await transact(shared, link, transfer, id);
+  const invoke = stampUs();
+  ledger({ type: 'invoke', id, ...placeOf(shared, seat, link), at: invoke, operations: [operation], intent, attempt });
+  const { style } = seat;
+  const keyed = shared.options.via === 'gateway' && style === 'careful';
+  const { site } = shared;
+  const { committing } = shared.stats;
+  const attempted = { link, style, keyed, transfer, id, site, stampUs, nowMs: clock.now, onCommit: committing };
+  const result = await transact(attempted);
   const at = stampUs();
   ledger({ type: 'complete', id, at, ...completionOf(result, operation) });
-  count(shared.stats, result, begun, at);
+  count(shared.stats, style, result, { id, invoke }, at);
   if (await sessionSpent(link, result)) moveOn(shared, seat);
-  return result.kind === 'failed' && result.judgement !== 'in-doubt' ? 'again' : 'settled';
+  if (result.kind !== 'failed') return 'settled';
+  if (result.judgement !== 'in-doubt') return 'again';
+  return (await decided(shared, seat, id, result.key)) === 'not-committed' ? 'again' : 'settled';
 };
 
-/** Ends what a failure left open, and says whether the session is of no more use. */
-const sessionSpent = async (link: Link, result: Result): Promise<boolean> => {
-  switch (result.kind) {
-    case 'done':
-      return false;
-    case 'refused':
-      return result.sessionLost;
-    case 'failed':
-      return !worthKeeping(result.failure) || !(await rolledBack(link));
-  }
+const placeOf = (shared: Shared, seat: Seat, link: Link) => ({
+  process: seat.process,
+  site: shared.site,
+  instance: link.instance,
+  ...(shared.options.via === 'gateway' ? { via: 'gateway' as const } : {}),
+  ...(seat.style === 'legacy' ? { style: 'legacy' as const } : {}),
+});
+
+/** What a gateway says of an attempt in doubt, the next one of the site first: the last may be the one that was lost. */
+const decided = async (shared: Shared, seat: Seat, id: string, key: string | undefined): Promise<Verdict> => {
+  if (key === undefined) return 'unknown';
+  const { endpoints, ports, stats } = shared;
+  const gateways = endpoints.map((_, turn) => endpoints[(seat.at + turn) % endpoints.length]).filter(isThere);
+  const verdict = await settleDoubt(ports, { id, key, gateways, deadlineMs: doubtDeadlineMs });
+  stats.decided(verdict);
+  return verdict;
 };
 
-type Attempt = { readonly id: string; readonly invoke: number };
+const isThere = <T>(value: T | undefined): value is T => value !== undefined;
 
-type Result =
-  | { readonly kind: 'done'; readonly funds: readonly Row[] }
-  | { readonly kind: 'refused'; readonly sessionLost: boolean }
-  | {
-      readonly kind: 'failed';
-      readonly failure: LinkFailure;
-      readonly judgement: 'conflict' | 'not-done' | 'in-doubt';
-    };
-
-/** One transaction, six round trips. Throws only what is not a failure of the session. */
-const transact = async (shared: Shared, link: Link, transfer: Transfer, id: string): Promise<Result> => {
-  const { from, to, amount } = transfer;
-  let committing = false;
-  try {
-    await link.query(statements.begin);
-    const funds = await link.execute(statements.funds, [from, to]);
-    if (funds.length !== 2) throw new LinkFailure('answer', 'ACCOUNT_MISSING', `account ${from} or ${to} is missing`);
-    if (balanceOf(funds, from) < amount) return { kind: 'refused', sessionLost: !(await rolledBack(link)) };
-    await link.execute(statements.move, [from, -amount, amount, from, to]);
-    await link.execute(statements.transfer, [id, from, to, amount, shared.site, Math.round(shared.ports.clock.now())]);
-    await link.execute(statements.entries, [id, from, -amount, id, to, amount]);
-    committing = true;
-    await link.query(statements.commit);
-    return { kind: 'done', funds };
-  } catch (error) {
-    if (!(error instanceof LinkFailure)) throw error;
-    return { kind: 'failed', failure: error, judgement: judge(error, committing) };
-  }
-};
-
-const balanceOf = (funds: readonly Row[], account: number): number =>
-  Number(funds.find((row) => row[0] === account)?.[1]);
-
-/** Rolls back and says whether the session survived it. */
-const rolledBack = async (link: Link): Promise<boolean> => {
-  try {
-    await link.query(statements.rollback);
-    return true;
-  } catch (error) {
-    if (error instanceof LinkFailure) return false;
-    throw error;
-  }
-};
-
-const completionOf = (result: Result, operation: Operation): Pick<Completion, 'outcome' | 'operations' | 'error'> => {
-  switch (result.kind) {
-    case 'done':
-      return { outcome: 'ok', operations: [operation, ...result.funds.map(readOperation)] };
-    case 'refused':
-      return { outcome: 'fail', error: refusedCode };
-    case 'failed':
-      return { outcome: result.judgement === 'in-doubt' ? 'info' : 'fail', error: result.failure.code };
-  }
-};
-
-const readOperation = ([account, balance, version]: Row): Operation => [
-  'r',
-  account ?? null,
-  [balance ?? null, version ?? null],
-];
-
-const count = (stats: Stats, result: Result, begun: Attempt, at: number): void => {
+const count = (
+  stats: Stats,
+  style: ClientStyle,
+  result: Result,
+  begun: { readonly id: string; readonly invoke: number },
+  at: number,
+): void => {
   switch (result.kind) {
     case 'done':
       stats.acknowledged(begun.id, begun.invoke, at);
@@ -242,7 +213,7 @@ const count = (stats: Stats, result: Result, begun: Attempt, at: number): void =
       stats.refused();
       return;
     case 'failed':
-      if (result.judgement === 'conflict') stats.conflict();
+      if (style === 'careful' && isConflict(result.failure.code)) stats.conflict();
       else stats.error(result.failure.code);
       if (result.judgement === 'in-doubt') stats.inDoubt();
   }
@@ -254,6 +225,8 @@ const sessionOf = async (shared: Shared, seat: Seat): Promise<Link | undefined> 
     leave(seat);
     seat.at = 0;
   }
+  // Closed in order while nobody used it: no transaction is hurt, so a pool would not trouble the application with it either.
+  if (seat.link?.ended() === true) leave(seat);
   for (let tries = 1; seat.link === undefined && !shared.finishing.signal.aborted; tries += 1) {
     seat.link = await connect(shared, seat);
     if (seat.link !== undefined) break;
@@ -349,15 +322,32 @@ const sleepUntil = async (clock: Clock, ms: number, signal: AbortSignal): Promis
   }
 };
 
+type Pacer = {
+  readonly next: (signal: AbortSignal) => Promise<void>;
+  readonly setRate: (ratePerSecond: number | null) => void;
+};
+
 /** Spreads the site's transactions evenly. What a stall held back is not made up for: that would be another load. */
-const pacer = (ratePerSecond: number | undefined, clock: Clock) => {
-  if (ratePerSecond === undefined || ratePerSecond <= 0) return async () => {};
-  const intervalMs = 1_000 / ratePerSecond;
+const pacer = (ratePerSecond: number | undefined, clock: Clock): Pacer => {
+  let intervalMs = 0;
   let nextMs = 0;
-  return async (signal: AbortSignal): Promise<void> => {
-    const now = clock.monotonic();
-    const mine = Math.max(now, nextMs);
-    nextMs = mine + intervalMs;
-    await sleepUntil(clock, mine - now, signal);
+  let changed = new AbortController();
+  const setRate = (rate: number | null): void => {
+    intervalMs = rate === null || rate <= 0 ? 0 : 1_000 / rate;
+    nextMs = 0;
+    // Who waits for a place in the old pace waits no longer.
+    changed.abort();
+    changed = new AbortController();
+  };
+  setRate(ratePerSecond ?? null);
+  return {
+    setRate,
+    next: async (signal) => {
+      if (intervalMs === 0) return;
+      const now = clock.monotonic();
+      const mine = Math.max(now, nextMs);
+      nextMs = mine + intervalMs;
+      await sleepUntil(clock, mine - now, AbortSignal.any([signal, changed.signal]));
+    },
   };
 };

@@ -14,6 +14,8 @@ export type Link = {
   readonly query: (sql: string) => Promise<readonly Row[]>;
   /** A prepared statement; prepared once a session. */
   readonly execute: (sql: string, values: readonly Value[]) => Promise<readonly Row[]>;
+  /** True once the other end has closed it: nothing more can be asked. Pools look, too, before they lend one out. */
+  readonly ended: () => boolean;
   /** Ends the session at once. Never waits, never throws. */
   readonly close: () => void;
 };
@@ -40,15 +42,16 @@ export class LinkFailure extends Error {
 export type Judgement = 'conflict' | 'not-done' | 'in-doubt';
 
 /** Certification conflict or deadlock, and a row changed since the snapshot: rolled back for certain, at any statement. */
-const conflicts: ReadonlySet<string> = new Set(['1213', '1020']);
+const rolledBack: ReadonlySet<string> = new Set(['1213', '1020']);
 
-export const isConflict = (code: string | undefined): boolean => code !== undefined && conflicts.has(code);
+/** The one answer that every framework tries again by itself. Every other is an error to an application, 1020 too. */
+export const isConflict = (code: string | undefined): boolean => code === '1213';
 
 /** `error` of an attempt that the bank itself refused for want of funds. */
 export const refusedCode = 'REFUSED';
 
 export const judge = (failure: LinkFailure, committing: boolean): Judgement => {
-  if (failure.failure === 'answer' && isConflict(failure.code)) return 'conflict';
+  if (failure.failure === 'answer' && rolledBack.has(failure.code)) return 'conflict';
   // Without COMMIT on its way the server can only roll back.
   return committing ? 'in-doubt' : 'not-done';
 };
@@ -58,4 +61,4 @@ export const judge = (failure: LinkFailure, committing: boolean): Judgement => {
  * after ROLLBACK; every other error of an instance is a reason to ask its neighbour.
  */
 export const worthKeeping = (failure: LinkFailure): boolean =>
-  failure.failure === 'answer' && (isConflict(failure.code) || failure.code === '1205');
+  failure.failure === 'answer' && (rolledBack.has(failure.code) || failure.code === '1205');

@@ -9,7 +9,7 @@ import { openLedger } from '../adapters/ledger.ts';
 import { machineStampUs } from '../adapters/stamp.ts';
 import { linkOpener } from './adapters/link.ts';
 import { type BankClients, startBankClients } from './client.ts';
-import { type ClientAssignment, type ClientReport, parseAssignment, reportEveryMs } from './protocol.ts';
+import { type ClientAssignment, type ClientReport, parseAssignment, parseRate, reportEveryMs } from './protocol.ts';
 
 const connectMs = 1_000;
 
@@ -18,8 +18,8 @@ const main = async (): Promise<void> => {
   const input = lines[Symbol.asyncIterator]();
   const first = await input.next();
   const assignment = parseAssignment(first.done === true ? '' : first.value);
-  // Distinguishes restarts in the same site: milliseconds, base 36.
-  const run = systemClock.now().toString(36);
+  // Distinguishes starts in the same site, also at the same moment.
+  const run = `${systemClock.now().toString(36)}${process.pid.toString(36)}`;
   const ledger = openLedger(assignment.options.ledgerPath);
   ledger.append(headerOf(assignment, run));
   const clients = startBankClients(
@@ -62,16 +62,19 @@ const headerOf = ({ site, options }: ClientAssignment, run: string) =>
 const finishOnRequest = async (input: AsyncIterator<string>, clients: BankClients): Promise<void> => {
   for (let line = await input.next(); line.done !== true; line = await input.next()) {
     if (line.value.trim() === 'finish') break;
+    const pace = parseRate(line.value);
+    if (pace !== undefined) clients.setRate(pace.ratePerSecond);
   }
   clients.finish();
 };
 
 /** Says how it goes. A parent that does not read loses reports, never the memory of this process. */
-const report = ({ site }: ClientAssignment, run: string, clients: BankClients, final: boolean): void => {
+const report = ({ site, options }: ClientAssignment, run: string, clients: BankClients, final: boolean): void => {
   if (process.stdout.writableNeedDrain && !final) return;
   const line: ClientReport = {
     type: 'report',
     site,
+    via: options.via ?? 'direct',
     run,
     at: systemClock.now(),
     ...clients.counts(),

@@ -1,11 +1,20 @@
 /**
- * What the process of a site's clients and its parent say to each other: one line of options in, then `finish` or
- * the end of input; one line of report out every quarter of a second, and a last one marked `final`.
+ * What the process of a site's clients and its parent say to each other: one line of options in, then changes of pace, then
+ * `finish` or the end of input; one line of report out every quarter of a second, and a last one marked `final`.
  */
 import { fail } from '@coequal/kernel';
-import type { ClientOptions, Endpoint } from '../arena.ts';
+import type { ClientOptions, Endpoint, Via } from '../arena.ts';
+import type { Verdict } from '../history.ts';
 
 export const reportEveryMs = 250;
+
+/** `rate 40` or `rate null`: further lines change the pace. Undefined: the line says something else. */
+export const parseRate = (line: string): { readonly ratePerSecond: number | null } | undefined => {
+  const [word, figure = ''] = line.trim().split(' ');
+  if (word !== 'rate') return undefined;
+  const ratePerSecond = figure === 'null' ? null : Number(figure);
+  return ratePerSecond === null || ratePerSecond > 0 ? { ratePerSecond } : undefined;
+};
 
 /** First line of the process's input. Passwords travel here, not in arguments that other users could read. */
 export type ClientAssignment = {
@@ -18,17 +27,22 @@ export type ClientAssignment = {
 export type ClientReport = {
   readonly type: 'report';
   readonly site: string;
+  readonly via: Via;
   readonly run: string;
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly acknowledged: number;
-  /** Surely rolled back and tried again (1213, 1020). */
+  /** Surely rolled back and tried again (1213). */
   readonly conflicts: number;
   /** Refused for want of funds: the bank's own no. */
   readonly refused: number;
   /** Every other failure that an application would have seen, by the server's number or a name. */
   readonly errors: Readonly<Record<string, number>>;
   readonly inDoubt: number;
+  /** What gateways said of those that were asked about. */
+  readonly decided: Readonly<Record<Verdict, number>>;
+  /** COMMITs under way at this moment. */
+  readonly committing: number;
   /** Sessions opened beyond the first of each seat. */
   readonly reconnects: number;
   /** Acknowledgements of the last second. */
@@ -121,6 +135,7 @@ const isReport = (value: unknown): value is ClientReport =>
     run: 'string',
     at: 'number',
     acknowledged: 'number',
+    via: 'string',
     errors: 'object',
     connectedTo: 'object',
     recentAcked: 'object',

@@ -21,7 +21,7 @@ export type Reconciliation = {
   readonly acknowledged: number;
   /** Refused by the bank for want of funds. */
   readonly refused: number;
-  /** Attempts that were rolled back for certain (1213, 1020) and tried again. */
+  /** Attempts that were rolled back for certain (1213), which applications try again. */
   readonly conflicts: number;
   /** Attempts that failed otherwise and surely did nothing. */
   readonly failed: number;
@@ -29,7 +29,11 @@ export type Reconciliation = {
   readonly inDoubt: number;
   /** Those of them that all instances agree on by now: done once, or not at all. */
   readonly decided: number;
-  /** Acknowledged, and absent or damaged on an instance; or there before the clients began, and absent now. */
+  /** Those of which a gateway said, when it was asked, whether they had committed. */
+  readonly answered: number;
+  /** Those of which it said what is not so. Each is also lost or doubled. */
+  readonly misjudged: number;
+  /** Acknowledged, or called committed, and absent or damaged on an instance; or there before the clients began, and absent now. */
   readonly lost: number;
   /** Done more than once, or done although the client was told it surely was not. */
   readonly doubled: number;
@@ -181,6 +185,8 @@ const attemptsAgainst = (transactions: readonly Transaction[], books: readonly B
     failed: 0,
     inDoubt: 0,
     decided: 0,
+    answered: 0,
+    misjudged: 0,
     lost: 0,
     doubled: 0,
     damaged: 0,
@@ -208,7 +214,7 @@ const countOutcome = (counts: AttemptCounts, { outcome, error }: Transaction): v
 
 const judgePresence = (
   counts: AttemptCounts,
-  { id, outcome }: Transaction,
+  { id, outcome, decision }: Transaction,
   wanted: Wanted,
   seen: readonly Presence[],
   books: readonly Book[],
@@ -237,23 +243,31 @@ const judgePresence = (
       'it has more than its two entries',
     );
   }
-  if (outcome === 'ok' && seen.some((one) => one === 'absent' || one === 'damaged')) {
+  const verdict = decision?.verdict;
+  if (verdict === 'committed' || verdict === 'not-committed') counts.answered += 1;
+  const lacking = seen.some((one) => one === 'absent' || one === 'damaged');
+  if ((outcome === 'ok' || verdict === 'committed') && lacking) {
     counts.lost += 1;
     counts.lostAmount += wanted.amount;
+    if (verdict === 'committed') counts.misjudged += 1;
     note.add(
       'lost',
       id,
       where((one) => one === 'absent' || one === 'damaged'),
-      `acknowledged: ${wanted.amount} cents from ${wanted.from} to ${wanted.to}`,
+      `${outcome === 'ok' ? 'acknowledged' : `called committed by ${decision?.by}`}: ${wanted.amount} cents from ${wanted.from} to ${wanted.to}`,
     );
   }
-  if (outcome === 'fail' && seen.some((one) => one === 'once' || one === 'damaged')) {
+  const there = seen.some((one) => one === 'once' || one === 'damaged');
+  if ((outcome === 'fail' || verdict === 'not-committed') && there) {
     counts.doubled += 1;
+    if (verdict === 'not-committed') counts.misjudged += 1;
     note.add(
       'resurrected',
       id,
       where((one) => one !== 'absent'),
-      'its client was told that it surely was not done',
+      outcome === 'fail'
+        ? 'its client was told that it surely was not done'
+        : `${decision?.by} said that it was not committed, and never would be`,
     );
   }
   const agreed = seen.every((one) => one === 'absent') || seen.every((one) => one === 'once');

@@ -1,7 +1,7 @@
 /**
  * The bank's tables and every statement that touches them, as data. Two entries a transfer, summing to zero;
  * `entries` is deliberately not unique on the transfer, so that a transfer executed twice shows instead of being
- * refused. Every table is InnoDB with a primary key: nothing else replicates under Galera.
+ * refused. Legacy clients have no entries: a slip counts how often it was carried out, and is read as its row and entries. Every table is InnoDB with a primary key: nothing else replicates under Galera.
  */
 
 export const schema: readonly string[] = [
@@ -25,6 +25,16 @@ export const schema: readonly string[] = [
     account INT NOT NULL,
     amount BIGINT NOT NULL COMMENT 'cents, negative where money leaves'
   ) ENGINE=InnoDB`,
+  `CREATE TABLE IF NOT EXISTS slips (
+    n BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    id VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL UNIQUE COMMENT 'as in transfers',
+    from_account INT NOT NULL,
+    to_account INT NOT NULL,
+    amount BIGINT NOT NULL COMMENT 'cents',
+    site VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    at BIGINT NOT NULL COMMENT 'milliseconds since 1970 by the clock of the client',
+    done INT NOT NULL DEFAULT 0 COMMENT 'how often it was carried out'
+  ) ENGINE=InnoDB`,
 ];
 
 export const statements = {
@@ -38,6 +48,14 @@ export const statements = {
   move: 'UPDATE accounts SET balance = balance + IF(id = ?, ?, ?), version = version + 1 WHERE id IN (?, ?)',
   transfer: 'INSERT INTO transfers (id, from_account, to_account, amount, site, at) VALUES (?, ?, ?, ?, ?, ?)',
   entries: 'INSERT INTO entries (transfer, account, amount) VALUES (?, ?, ?), (?, ?, ?)',
+  slip: 'INSERT INTO slips (id, from_account, to_account, amount, site, at) VALUES (?, ?, ?, ?, ?, ?)',
+  /** A whole transfer in one statement. The slip's row matches twice and is changed once. */
+  carryOut:
+    'UPDATE accounts a JOIN slips s ON s.id = ? SET a.version = a.version + 1, s.done = s.done + 1, ' +
+    'a.balance = a.balance + CASE a.id WHEN s.from_account THEN -s.amount ELSE s.amount END WHERE a.id IN (?, ?)',
+  /** Answered by a gateway: by what it gives any gateway will tell later what became of the next write. */
+  sessionKey: 'SELECT coequal.session()',
+  outcomeOf: (key: string) => `SELECT coequal.outcome('${key}')`,
 } as const;
 
 /** A row of `accounts`. */

@@ -2,6 +2,7 @@
  * What the clients of one site count while they work, and the line they report. Bounded: counters, a histogram of
  * the last second in four slices, and a few recent ids. Pure; times are microseconds of the monotonic clock.
  */
+import type { Verdict } from '../history.ts';
 import type { ClientReport } from './protocol.ts';
 
 /** Latency buckets grow by a tenth, from 0.1 ms to about a minute: a percentile is right within 5 %. */
@@ -18,6 +19,9 @@ export type Stats = {
   readonly refused: () => void;
   readonly error: (code: string) => void;
   readonly inDoubt: () => void;
+  /** What a gateway said of an attempt in doubt. */
+  readonly decided: (verdict: Verdict) => void;
+  readonly committing: (change: 1 | -1) => void;
   readonly reconnected: () => void;
   /** An instance could not be connected to, or did not serve: why. */
   readonly unreachable: (reason: string) => void;
@@ -26,11 +30,12 @@ export type Stats = {
 };
 
 /** The report without what only the seats know. */
-export type Counts = Omit<ClientReport, 'type' | 'site' | 'run' | 'at' | 'connectedTo' | 'final'>;
+export type Counts = Omit<ClientReport, 'type' | 'site' | 'via' | 'run' | 'at' | 'connectedTo' | 'final'>;
 
 export const makeStats = (): Stats => {
-  const counts = { acknowledged: 0, conflicts: 0, refused: 0, inDoubt: 0, reconnects: 0 };
+  const counts = { acknowledged: 0, conflicts: 0, refused: 0, inDoubt: 0, committing: 0, reconnects: 0 };
   const errors = new Map<string, number>();
+  const verdicts: Record<Verdict, number> = { committed: 0, 'not-committed': 0, unknown: 0 };
   const window = latencyWindow();
   let recent: string[] = [];
   let unreachable: string | null = null;
@@ -58,6 +63,12 @@ export const makeStats = (): Stats => {
     inDoubt: () => {
       counts.inDoubt += 1;
     },
+    decided: (verdict) => {
+      verdicts[verdict] += 1;
+    },
+    committing: (change) => {
+      counts.committing += change;
+    },
     reconnected: () => {
       counts.reconnects += 1;
     },
@@ -71,6 +82,7 @@ export const makeStats = (): Stats => {
       return {
         ...counts,
         errors: Object.fromEntries(errors),
+        decided: { ...verdicts },
         ...window.percentiles(),
         longestPauseMs: milliseconds(Math.max(longestPauseUs, sinceAckUs ?? 0)),
         sinceAckMs: sinceAckUs === undefined ? null : milliseconds(sinceAckUs),

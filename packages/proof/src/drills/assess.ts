@@ -1,11 +1,31 @@
 /** From what a drill gathered to its report: reconciliation, what customers felt, what was seen of the faults. Pure. */
 import { serves } from '@coequal/estate';
-import type { ArenaDescription, Fault } from '../arena.ts';
-import { clean, type Opening, reconcile } from '../bank/reconcile.ts';
+import { type ArenaDescription, type Fault, type GatewayCounters, isGatewayFault } from '../arena.ts';
+import { clean, type Opening, type Reconciliation, reconcile } from '../bank/reconcile.ts';
 import type { Contents } from '../bank/schema.ts';
 import type { History, Transaction } from '../history.ts';
-import { acknowledgements, longestPause, type SiteTimeline, siteTimeline, type Window } from '../timeline.ts';
-import type { Check, DrillReport, FaultReport, Sighting, SiteReport, StepReport } from './report.ts';
+import { acknowledgements, type Window } from '../timeline.ts';
+import type { BatchRun } from './batch.ts';
+import {
+  batchReport,
+  type Customers,
+  commitsAtFaults,
+  customersReport,
+  feltDuring,
+  groupCustomers,
+  pauseReport,
+  tenth,
+} from './customers.ts';
+import type {
+  BatchReport,
+  Check,
+  CommitsReport,
+  DrillReport,
+  FaultReport,
+  Sighting,
+  SiteReport,
+  StepReport,
+} from './report.ts';
 import type { DrillOptions, StepRecord } from './run.ts';
 import type { DrillName } from './schedule.ts';
 import { capital, counted, listed, verdictOf } from './words.ts';
@@ -24,19 +44,46 @@ export type Gathered = {
   readonly steps: readonly StepReport[];
   readonly states: readonly Sighting[];
   readonly problems: readonly string[];
+  readonly gateway: GatewayCounters | null;
+  readonly batch?: BatchRun;
 };
 
 export const assessDrill = (gathered: Gathered): DrillReport => {
   const { name, options, description, history, records, states, problems, window } = gathered;
   const found = reconcile(gathered.opening, history.transactions, gathered.contents);
-  const timeline = gathered.sites.map((site) => siteTimeline(site, history.transactions, window));
-  const faults = faultReports(gathered);
-  const sites = timeline.map((site) => siteReport(site, records));
+  const led = groupCustomers(gathered.sites, options.via, history.transactions, window);
+  const beside =
+    options.via === 'direct' || options.beside === undefined
+      ? []
+      : groupCustomers(gathered.sites, 'direct', history.transactions, window);
+  const faults = faultReports(gathered, led, beside);
+  const sites = led.map((customers, index) => siteReport(customers, beside[index], records));
+  const commits = commitsAtFaults(
+    led.flatMap(({ own }) => own),
+    records,
+    gathered.contents,
+  );
+  const batch = gathered.batch === undefined ? null : batchReport(gathered.batch, led, window);
+  const pauses = pauseReport(
+    faults,
+    (fault) => fault.pausesMs,
+    (fault) => fault.waitsMs,
+  );
+  const directPauses = pauseReport(
+    faults,
+    (fault) => fault.directPausesMs,
+    (fault) => fault.directWaitsMs,
+  );
   const recoveryMs = recoveryOf(records);
   // Where a majority was lost, those who are left must refuse: an error there is the promise kept, not broken.
-  const majorityLost = gathered.records.some(({ step }) => step.kind === 'await-stopped');
-  const checks = [...(majorityLost ? [] : survivorChecks(sites)), ...forkChecks(gathered)];
-  const verdict = verdictOf({ name, found, problems, checks, faults, sites, recoveryMs });
+  const promised = promisedSites(gathered, sites);
+  const checks = [
+    ...customerChecks(promised),
+    ...forkChecks(gathered),
+    ...doubtChecks(gathered, found, commits),
+    ...batchChecks(batch),
+  ];
+  const verdict = verdictOf({ name, found, problems, checks, faults, sites, promised, commits, batch, recoveryMs });
   return {
     name,
     passed: clean(found) && problems.length === 0 && checks.every((check) => check.passed || !check.essential),
@@ -50,7 +97,14 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
     seconds: options.seconds,
     startedAt: gathered.startedAt,
     ...found,
+    via: options.via,
+    style: options.style ?? 'careful',
+    errors: sites.reduce((sum, site) => sum + site.errors, 0),
     sites,
+    gateway: gathered.gateway,
+    commits,
+    pauses: options.via === 'gateway' ? { gateway: pauses, direct: directPauses } : { gateway: null, direct: pauses },
+    batch,
     detectMs: slowest(faults.map((fault) => fault.detectMs)),
     evictMs: slowest(faults.map((fault) => fault.evictMs)),
     rejoinMs: slowest(faults.map((fault) => fault.rejoinMs)),
@@ -60,7 +114,8 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
     problems,
     steps: gathered.steps.map((step) => ({ ...step, atMs: tenth(step.atMs), tookMs: tenth(step.tookMs) })),
     states: states.map((state) => ({ ...state, atMs: tenth(state.atMs) })),
-    timeline,
+    timeline: led.map(({ timeline }) => timeline),
+    directTimeline: beside.map(({ timeline }) => timeline),
     versions: description.versions,
     configuration: description.configuration,
     machine: description.machine,
@@ -70,8 +125,6 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
   };
 };
 
-const tenth = (ms: number): number => Math.round(ms * 10) / 10;
-
 const slowest = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : Math.max(...known);
@@ -80,23 +133,27 @@ const slowest = (values: readonly (number | null)[]): number | null => {
 const injected = (records: readonly StepRecord[]): readonly Fault[] =>
   records.flatMap(({ step }) => (step.kind === 'inject' ? step.faults : []));
 
-const siteReport = (site: SiteTimeline, records: readonly StepRecord[]): SiteReport => {
-  const own = injected(records).filter((fault) => fault.site === site.site);
+const siteReport = (
+  customers: Customers,
+  beside: Customers | undefined,
+  records: readonly StepRecord[],
+): SiteReport => {
+  const own = injected(records).filter((fault) => fault.site === customers.site);
   const died = own.some((fault) => fault.kind === 'kill' && fault.whole === true);
   return {
-    name: site.site,
+    name: customers.site,
     faulted: own.length > 0 || records.some(({ step }) => step.kind === 'full-outage'),
-    longestPauseMs: died || site.longestPause === null ? null : tenth(site.longestPause.ms),
-    errors: Object.values(site.errors).reduce((sum, count) => sum + count, 0),
-    reconnects: site.reconnects,
-    acknowledged: site.acknowledged,
-    errorsByCode: site.errors,
+    ...customersReport(customers, died),
+    direct: beside === undefined ? null : customersReport(beside, died),
   };
 };
 
-const faultReports = (gathered: Gathered): readonly FaultReport[] => {
-  const { records, states, window, history, sites } = gathered;
-  const acks = new Map(sites.map((site) => [site, acknowledgements(ofSite(history.transactions, site))]));
+const faultReports = (
+  gathered: Gathered,
+  led: readonly Customers[],
+  beside: readonly Customers[],
+): readonly FaultReport[] => {
+  const { records, states, window } = gathered;
   return records.flatMap((record) => {
     if (record.step.kind !== 'inject') return [];
     const { faults } = record.step;
@@ -106,6 +163,7 @@ const faultReports = (gathered: Gathered): readonly FaultReport[] => {
         begunUs > record.begunUs && step.kind === 'heal' && step.sites.some((site) => victims.includes(site)),
     );
     const brokenUs: Window = { startUs: record.begunUs, endUs: healed?.begunUs ?? window.endUs };
+    const besideFelt = feltDuring(beside, brokenUs, window);
     const broken = { fromMs: sinceMs(brokenUs.startUs, window), toMs: sinceMs(brokenUs.endUs, window) };
     return [
       {
@@ -115,12 +173,9 @@ const faultReports = (gathered: Gathered): readonly FaultReport[] => {
         detectMs: detected(states, victims, broken),
         evictMs: evicted(states, victims, broken),
         rejoinMs: healed === undefined ? null : rejoined(states, victims, broken.toMs),
-        pausesMs: Object.fromEntries(
-          [...acks].map(([site, times]) => {
-            const pause = longestPause(times, brokenUs, window);
-            return [site, pause === null ? null : tenth(pause.ms)];
-          }),
-        ),
+        ...feltDuring(led, brokenUs, window),
+        directPausesMs: besideFelt.pausesMs,
+        directWaitsMs: besideFelt.waitsMs,
       },
     ];
   });
@@ -177,15 +232,81 @@ const recoveryOf = (records: readonly StepRecord[]): number | null =>
     }),
   );
 
-const survivorChecks = (sites: readonly SiteReport[]): readonly Check[] => {
-  const others = sites.filter((site) => !site.faulted);
-  if (others.length === 0 || others.length === sites.length) return [];
-  const errors = others.reduce((sum, site) => sum + site.errors, 0);
+/** Whose customers were promised no error: of sites to which nothing happened, and with gateways of those that lost a database only. */
+const promisedSites = (gathered: Gathered, sites: readonly SiteReport[]): readonly SiteReport[] => {
+  if (gathered.records.some(({ step }) => step.kind === 'full-outage' || step.kind === 'await-stopped')) return [];
+  const hidden = gathered.options.via === 'gateway';
+  const felt = injected(gathered.records).filter((fault) => !hidden || fault.whole === true || isGatewayFault(fault));
+  return sites.filter(({ name }) => !felt.some((fault) => fault.site === name));
+};
+
+const customerChecks = (promised: readonly SiteReport[]): readonly Check[] => {
+  if (promised.length === 0) return [];
+  const errors = promised.reduce((sum, site) => sum + site.errors, 0);
   return [
     {
-      text: `Customers of ${listed(others.map((site) => capital(site.name)))} saw no error.`,
+      text: `Customers of ${listed(promised.map((site) => capital(site.name)))} saw no error.`,
       passed: errors === 0,
       detail: errors === 0 ? '' : `They saw ${counted(errors, 'error')}.`,
+      essential: false,
+    },
+  ];
+};
+
+/** Through gateways no COMMIT stays in doubt for somebody who is there to ask. */
+const doubtChecks = (
+  { name, options, history }: Gathered,
+  found: Reconciliation,
+  commits: CommitsReport,
+): readonly Check[] => {
+  if (options.via !== 'gateway') return [];
+  const asked = history.transactions.filter(({ decision }) => decision !== undefined).length;
+  const open = asked - found.answered;
+  const checks: Check[] = [
+    {
+      text: 'Gateways could say of every COMMIT that they were asked about what became of it.',
+      passed: open === 0,
+      detail: open === 0 ? '' : `Of ${counted(asked, 'question')} ${counted(open, 'question')} got no answer.`,
+      essential: true,
+    },
+  ];
+  if (name !== 'commit-kill') return checks;
+  const undecided = commits.inDoubt - commits.decided;
+  checks.push({
+    text: 'Every COMMIT that was in flight at a fault is settled.',
+    passed: undecided === 0,
+    detail: undecided === 0 ? '' : `${counted(undecided, 'COMMIT')} of ${commits.inFlight} not settled.`,
+    essential: true,
+  });
+  const { commits: wanted } = options;
+  if (wanted !== undefined)
+    checks.push({
+      text: `${wanted.toLocaleString('en-US')} COMMITs were in flight at faults.`,
+      passed: commits.inFlight >= wanted,
+      detail: `There were ${commits.inFlight.toLocaleString('en-US')}.`,
+      essential: true,
+    });
+  return checks;
+};
+
+/** A large write is there on all instances alike; one that was refused as a whole is nowhere. */
+const batchChecks = (batch: BatchReport | null): readonly Check[] => {
+  if (batch === null) return [];
+  const changed = Object.values(batch.changedRows);
+  const same = changed.every((rows) => rows === changed[0]);
+  const wanted =
+    batch.outcome === 'done' ? (changed[0] ?? 0) >= batch.rows : batch.rule === 'chunk' || changed[0] === 0;
+  return [
+    {
+      text: 'The large write is on all instances alike, and whole or not at all.',
+      passed: same && wanted,
+      detail: listed(Object.entries(batch.changedRows).map(([name, rows]) => `${name}: ${rows} rows`)),
+      essential: true,
+    },
+    {
+      text: 'Other sites felt the large write three times at most (99th percentile).',
+      passed: batch.ratio === null || batch.ratio <= 3,
+      detail: `${batch.ratio ?? '–'} times.`,
       essential: false,
     },
   ];

@@ -7,6 +7,8 @@ export type DrillEntry = {
   readonly what: string;
   /** The shortest useful length, seconds. */
   readonly seconds: number;
+  /** Needs gateways: without them there is nothing to rehearse. */
+  readonly gateways?: true;
 };
 
 export const drills: readonly DrillEntry[] = [
@@ -28,7 +30,58 @@ export const drills: readonly DrillEntry[] = [
     what: 'All databases are killed at the same moment and must come back by themselves.',
     seconds: 30,
   },
+  {
+    name: 'gateway-kill',
+    what: 'One of the two gateways of a site is killed; its clients have both addresses, and ask what became of their COMMITs.',
+    seconds: 20,
+    gateways: true,
+  },
+  {
+    name: 'gateway-hang',
+    what: 'One of the two gateways of a site freezes: it holds its connections and never answers.',
+    seconds: 25,
+    gateways: true,
+  },
+  { name: 'gateway-stop', what: 'One gateway is restarted in order, under load.', seconds: 20, gateways: true },
+  {
+    name: 'commit-kill',
+    what: 'Databases are killed, frozen and cut off while dozens of COMMITs are in flight, again and again (--faults, --commits).',
+    seconds: 30,
+  },
+  {
+    name: 'single-faults',
+    what: 'One database after the other is killed, frozen, cut off or stopped, by a seed (--faults).',
+    seconds: 30,
+  },
+  {
+    name: 'batch',
+    what: 'One statement changes 1,000,000 rows while the other sites work (--rule: what the gateway does about it).',
+    seconds: 40,
+  },
   { name: 'mixed', what: 'Random faults by a seed, one after the other.', seconds: 30 },
 ];
 
 export const isDrillName = (name: string): name is DrillName => drills.some((drill) => drill.name === name);
+
+/** Several drills asked for by one name: every fault of one database, with as many clients beside as through the gateways. */
+export const comparedDrills: readonly DrillName[] = [
+  'instance-kill',
+  'instance-hang',
+  'instance-partition',
+  'instance-stop',
+];
+
+export type RequestedDrill = DrillName | 'compare';
+
+/** Everything that can be asked for. */
+export const requestedDrills: readonly (Omit<DrillEntry, 'name' | 'seconds'> & { readonly name: RequestedDrill })[] = [
+  ...drills,
+  {
+    name: 'compare',
+    what: 'Every fault of one database, seen through gateways and directly, side by side.',
+    gateways: true,
+  },
+];
+
+export const isRequestedDrill = (name: string): name is RequestedDrill =>
+  requestedDrills.some((drill) => drill.name === name);

@@ -2,8 +2,8 @@
  * What a drill reports: the shape of `--json` in full, with everything an engineer needs to doubt it. Plain data.
  * Times are milliseconds since the start of the load; money is in cents.
  */
-import type { InstanceState } from '@coequal/estate';
-import type { Fault } from '../arena.ts';
+import type { InstanceState, LargeWriteRule } from '@coequal/estate';
+import type { ClientStyle, Fault, GatewayCounters, Via } from '../arena.ts';
 import type { Reconciliation } from '../bank/reconcile.ts';
 import type { SiteTimeline } from '../timeline.ts';
 import type { DrillName } from './schedule.ts';
@@ -22,7 +22,20 @@ export type DrillReport = Reconciliation & {
   readonly seed: number;
   readonly seconds: number;
   readonly startedAt: string;
+  /** How the clients that the drill is about connect; `direct` ones beside them are told of by site. */
+  readonly via: Via;
+  readonly style: ClientStyle | 'mixed';
+  /** What all of those clients saw, as applications count. */
+  readonly errors: number;
   readonly sites: readonly SiteReport[];
+  /** What the gateways counted meanwhile; null where clients connect directly. */
+  readonly gateway: GatewayCounters | null;
+  /** COMMITs that were under way when something was broken. */
+  readonly commits: CommitsReport;
+  /** Over all faults: the longest pause of a site's clients after each, and the longest wait of a single client. */
+  readonly pauses: { readonly gateway: PauseReport | null; readonly direct: PauseReport | null };
+  /** The large write, where there was one. */
+  readonly batch: BatchReport | null;
   /** The slowest of all faults; null where it does not apply or was not seen. */
   readonly detectMs: number | null;
   readonly evictMs: number | null;
@@ -36,6 +49,8 @@ export type DrillReport = Reconciliation & {
   readonly steps: readonly StepReport[];
   readonly states: readonly Sighting[];
   readonly timeline: readonly SiteTimeline[];
+  /** Of the clients that connect directly beside; empty where there are none. */
+  readonly directTimeline: readonly SiteTimeline[];
   readonly versions: Readonly<Record<string, string>>;
   readonly configuration: string;
   readonly machine: string;
@@ -46,15 +61,65 @@ export type DrillReport = Reconciliation & {
   readonly evidence: string | null;
 };
 
-export type SiteReport = {
-  readonly name: string;
-  readonly faulted: boolean;
-  /** Null when the site's clients died, or never had an answer. */
+/** What one group of a site's clients saw. */
+export type CustomersReport = {
+  /** The longest time without any acknowledgement. Null when the site's clients died, or never had an answer. */
   readonly longestPauseMs: number | null;
+  /** The longest time one of them waited for one transfer. */
+  readonly longestWaitMs: number | null;
+  /** Every answer but 1213, and every loss. */
   readonly errors: number;
+  readonly conflicts: number;
+  readonly inDoubt: number;
   readonly reconnects: number;
   readonly acknowledged: number;
   readonly errorsByCode: Readonly<Record<string, number>>;
+};
+
+export type SiteReport = CustomersReport & {
+  readonly name: string;
+  readonly faulted: boolean;
+  /** The few clients of the site that connect directly beside the others; null where there are none. */
+  readonly direct: CustomersReport | null;
+};
+
+export type CommitsReport = {
+  readonly faults: number;
+  /** In all sites, and in the sites that were broken. */
+  readonly inFlight: number;
+  readonly onVictims: number;
+  /** Of those in flight: acknowledged to their clients after all; refused for certain; left in doubt; and settled since. */
+  readonly acknowledged: number;
+  readonly refused: number;
+  readonly inDoubt: number;
+  readonly decided: number;
+};
+
+export type PauseReport = {
+  readonly faults: number;
+  readonly medianMs: number;
+  readonly largestMs: number;
+  readonly medianWaitMs: number;
+  readonly largestWaitMs: number;
+};
+
+export type BatchReport = {
+  readonly rows: number;
+  /** What the gateway was to do about large writes; null: nothing. */
+  readonly rule: LargeWriteRule['rule'] | null;
+  readonly site: string;
+  readonly outcome: 'done' | 'refused' | 'failed';
+  /** What the client was told, when it was not done. */
+  readonly reason: string | null;
+  readonly tookMs: number;
+  /** 99th percentile of the transfers of all other sites, before it and while it ran. */
+  readonly p99BeforeMs: number | null;
+  readonly p99DuringMs: number | null;
+  readonly ratio: number | null;
+  /** The longest time without any acknowledgement in another site meanwhile. */
+  readonly longestPauseMs: number | null;
+  /** Rows that hold the change afterwards, by instance. */
+  readonly changedRows: Readonly<Record<string, number>>;
 };
 
 export type FaultReport = {
@@ -69,6 +134,11 @@ export type FaultReport = {
   readonly rejoinMs: number | null;
   /** The longest time without an acknowledgement between the fault and the healing, by site. */
   readonly pausesMs: Readonly<Record<string, number | null>>;
+  /** Likewise the longest time one client waited for one transfer. */
+  readonly waitsMs: Readonly<Record<string, number | null>>;
+  /** The same for clients that connect directly beside; empty where there are none. */
+  readonly directPausesMs: Readonly<Record<string, number | null>>;
+  readonly directWaitsMs: Readonly<Record<string, number | null>>;
 };
 
 export type StepReport = {

@@ -9,6 +9,7 @@ import type { DrillName } from './schedule.ts';
 const options = {
   seed: 11,
   seconds: 20,
+  via: 'direct' as const,
   connections: 2,
   ratePerSecond: 40,
   accounts: 20,

@@ -5,23 +5,35 @@
  * The invariant: whatever goes wrong on the way is in the report as a problem, and a drill with a problem does not
  * pass. Databases, files and time are ports.
  */
+import type { LargeWriteRule } from '@coequal/estate';
 import { type Clock, fail, reasonOf, unreachable, until } from '@coequal/kernel';
-import type { Arena, ClientOptions, Endpoint, SiteClients } from '../arena.ts';
+import type { Arena, ClientOptions, ClientStyle, Endpoint, GatewayCounters, SiteClients, Via } from '../arena.ts';
+import type { LinkFailure } from '../bank/link.ts';
 import type { Opening } from '../bank/reconcile.ts';
 import type { Contents } from '../bank/schema.ts';
 import { type History, mergeHistories } from '../history.ts';
 import { assessDrill } from './assess.ts';
+import { type Batch, finishBatch, prepareBatch } from './batch.ts';
 import { type Observer, startObserver } from './observer.ts';
 import type { DrillReport, StepReport } from './report.ts';
-import { type DrillName, type Schedule, type Step, scheduleOf } from './schedule.ts';
+import { type DrillName, type Schedule, type ScheduleOptions, type Step, scheduleOf } from './schedule.ts';
 import { capital, listed, stepInWords } from './words.ts';
 
 export type DrillOptions = {
   readonly seed: number;
   readonly seconds: number;
+  /** Whether the clients go through gateways. */
+  readonly via: Via;
+  readonly style?: ClientStyle | 'mixed';
   /** Concurrent clients in each site. */
   readonly connections: number;
   readonly ratePerSecond?: number;
+  /** A few more clients in each site that connect directly, to see both side by side. */
+  readonly beside?: { readonly connections: number; readonly ratePerSecond: number };
+  /** For drills that go in rounds: how many; or until so many COMMITs were in flight at faults. */
+  readonly faults?: number;
+  readonly commits?: number;
+  readonly batch?: BatchOptions;
   readonly accounts: number;
   /** Cents. */
   readonly initialBalance: number;
@@ -45,9 +57,22 @@ export type DrillTools = {
   readonly progress: (line: DrillProgress) => void;
 };
 
+/** The large write of the drill `batch`. */
+export type BatchOptions = {
+  readonly rows: number;
+  /** What the gateways are to do about it; undefined: nothing. */
+  readonly largeWrites?: LargeWriteRule;
+};
+
 export type BankAccess = {
   readonly create: (endpoint: Endpoint, options: { accounts: number; initialBalance: number }) => Promise<void>;
   readonly read: (endpoint: Endpoint) => Promise<Contents>;
+  /** Makes a table of so many rows, for the large write. */
+  readonly fillBatch: (endpoint: Endpoint, rows: number) => Promise<void>;
+  /** Changes all of them by one statement; undefined: done. */
+  readonly changeBatch: (endpoint: Endpoint) => Promise<LinkFailure | undefined>;
+  /** How many rows were changed so and so often. */
+  readonly countBatch: (endpoint: Endpoint) => Promise<ReadonlyMap<number, number>>;
 };
 
 export type DrillProgress = { readonly atMs: number | null; readonly text: string };
@@ -66,6 +91,8 @@ const servingDeadlineMs = 120_000;
 const stoppedDeadlineMs = 30_000;
 /** Load that follows the last step, so that the way back shows in the report. */
 const afterMs = 2_000;
+/** What clients say of themselves is a quarter of a second old: so much more is wanted, in order to have enough by the ledgers. */
+const commitMargin = 1.15;
 /** Instances are read one after the other; a straggler in between looks like a difference, and is gone the next time. */
 const readingsWanted = 3;
 const readingPauseMs = 1_000;
@@ -73,10 +100,13 @@ const readingPauseMs = 1_000;
 export const runDrill = async (tools: DrillTools, name: DrillName, options: DrillOptions): Promise<DrillResult> => {
   const { arena, stampUs } = tools;
   const startedAt = new Date(tools.clock.now()).toISOString();
-  const schedule = scheduleOf(name, { seed: options.seed, seconds: options.seconds, sites: arena.sites() });
+  refuseWithoutGateways(arena, options);
+  const schedule = scheduleOf(name, scheduleOptions(arena, options));
   tools.progress({ atMs: null, text: 'Making the bank.' });
   const opening = await openBank(tools, options);
-  const drill = beginDrill(tools, options, stampUs());
+  const batch = options.batch === undefined ? undefined : await prepareBatch(tools, options.batch);
+  const counted = options.via === 'gateway' ? await arena.gatewayCounters() : undefined;
+  const drill = beginDrill(tools, options, stampUs(), batch);
   try {
     for (const site of arena.sites()) await startClients(drill, site);
     tools.progress({ atMs: 0, text: `Clients at work in ${listed(arena.sites().map(capital))}.` });
@@ -88,7 +118,9 @@ export const runDrill = async (tools: DrillTools, name: DrillName, options: Dril
   }
   const endUs = stampUs();
   await endLoad(drill);
+  const gateway = counted === undefined ? null : countedSince(counted, await arena.gatewayCounters());
   const contents = await readInstances(drill);
+  const batchRun = batch === undefined ? undefined : await finishBatch(tools, batch, drill.problems);
   const history = await collectLedgers(drill);
   const report = assessDrill({
     name,
@@ -104,10 +136,47 @@ export const runDrill = async (tools: DrillTools, name: DrillName, options: Dril
     steps: drill.steps,
     states: drill.observer.sightings(),
     problems: drill.problems,
+    gateway,
+    ...(batchRun === undefined ? {} : { batch: batchRun }),
   });
   tools.progress({ atMs: sinceStartMs(drill), text: report.verdict });
   return { report, history, opening, contents };
 };
+
+const refuseWithoutGateways = (arena: Arena, { via }: DrillOptions): void => {
+  if (via !== 'gateway') return;
+  const bare = arena.sites().filter((site) => !arena.gateways().some((gateway) => gateway.site === site));
+  if (bare.length === 0) return;
+  throw fail('DRILL_IMPOSSIBLE', {
+    reason: `${listed(bare.map(capital))} has no gateway (start the lab with gateways, or add --direct)`,
+  });
+};
+
+const scheduleOptions = (arena: Arena, { seed, seconds, faults, commits }: DrillOptions): ScheduleOptions => {
+  const [site] = arena.sites();
+  return {
+    seed,
+    seconds,
+    sites: arena.sites(),
+    gateways: Math.max(1, arena.gateways().filter((gateway) => gateway.site === site).length),
+    ...(faults === undefined ? {} : { faults }),
+    ...(commits === undefined ? {} : { commits }),
+  };
+};
+
+const countedSince = (before: GatewayCounters, after: GatewayCounters): GatewayCounters => ({
+  replays: after.replays - before.replays,
+  replaysTold: after.replaysTold - before.replaysTold,
+  outcomes: after.outcomes - before.outcomes,
+  outcomesUndecided: after.outcomesUndecided - before.outcomesUndecided,
+  hidden: after.hidden - before.hidden,
+  conflictsTold: after.conflictsTold - before.conflictsTold,
+  notReplayable: after.notReplayable - before.notReplayable,
+  losses: after.losses - before.losses,
+  handedOver: after.handedOver - before.handedOver,
+  closed: after.closed - before.closed,
+  cut: after.cut - before.cut,
+});
 
 /** What a drill gathers while it runs. Only this file writes to it. */
 type Drill = {
@@ -116,10 +185,15 @@ type Drill = {
   readonly startUs: number;
   readonly observer: Observer;
   readonly clients: SiteClients[];
+  /** Those of them that the drill is about. */
+  readonly led: SiteClients[];
   readonly ledgers: string[];
   readonly steps: StepReport[];
   readonly records: StepRecord[];
   readonly problems: string[];
+  readonly batch: Batch | undefined;
+  /** COMMITs that were in flight at faults so far, as the clients last said: only ledgers know exactly. */
+  committing: number;
 };
 
 /** A step with its times on the clients' clock. */
@@ -130,16 +204,19 @@ export type StepRecord = {
   readonly done: boolean;
 };
 
-const beginDrill = (tools: DrillTools, options: DrillOptions, startUs: number): Drill => ({
+const beginDrill = (tools: DrillTools, options: DrillOptions, startUs: number, batch: Batch | undefined): Drill => ({
   tools,
   options,
   startUs,
   observer: startObserver(tools.arena, tools.clock, () => (tools.stampUs() - startUs) / 1_000),
   clients: [],
+  led: [],
   ledgers: [],
   steps: [],
   records: [],
   problems: [],
+  batch,
+  committing: 0,
 });
 
 const sinceStartMs = (drill: Drill): number => (drill.tools.stampUs() - drill.startUs) / 1_000;
@@ -155,24 +232,39 @@ const openBank = async ({ arena, bank }: DrillTools, options: DrillOptions): Pro
   };
 };
 
+/** The clients that the drill is about, and those that connect directly beside them. */
 const startClients = async (drill: Drill, site: string): Promise<void> => {
+  const { via, style, connections, ratePerSecond, beside } = drill.options;
+  await startGroup(drill, site, {
+    via,
+    connections,
+    ...(style === undefined ? {} : { style }),
+    ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
+  });
+  if (beside !== undefined) await startGroup(drill, site, { via: 'direct', ...beside });
+};
+
+type Group = Pick<ClientOptions, 'via' | 'style' | 'connections' | 'ratePerSecond'>;
+
+const startGroup = async (drill: Drill, site: string, group: Group): Promise<void> => {
   const { options } = drill;
   const ledgerPath = `${options.ledgerFolder}/ledger-${site}-${drill.ledgers.length + 1}.ndjson`;
-  const clientOptions: ClientOptions = {
+  drill.ledgers.push(ledgerPath);
+  const clients = await drill.tools.arena.startClients(site, {
     seed: options.seed,
-    connections: options.connections,
     accounts: options.accounts,
     ledgerPath,
     statementMs: options.statementMs,
-    ...(options.ratePerSecond === undefined ? {} : { ratePerSecond: options.ratePerSecond }),
     ...(options.skew === undefined ? {} : { skew: options.skew }),
-  };
-  drill.ledgers.push(ledgerPath);
-  drill.clients.push(await drill.tools.arena.startClients(site, clientOptions));
+    ...group,
+  });
+  drill.clients.push(clients);
+  if (group.via === options.via) drill.led.push(clients);
 };
 
 const carryOut = async (drill: Drill, schedule: Schedule): Promise<void> => {
   for (const step of schedule.steps) {
+    if (step.kind === 'enough' && drill.committing >= step.commits * commitMargin) break;
     await waitUntil(drill, step.atMs);
     await takeStep(drill, step);
   }
@@ -189,12 +281,16 @@ const takeStep = async (drill: Drill, step: Step): Promise<void> => {
   const begunUs = drill.tools.stampUs();
   const problem = await problemOf(drill, () => act(drill, step));
   const endedUs = drill.tools.stampUs();
-  const text = stepInWords(step);
   drill.records.push({ step, begunUs, endedUs, done: problem === undefined });
+  if (problem === undefined && isPace(step)) return;
+  const text = stepInWords(step);
   const atMs = (begunUs - drill.startUs) / 1_000;
   drill.steps.push({ atMs, tookMs: (endedUs - begunUs) / 1_000, text, done: problem === undefined });
   drill.tools.progress({ atMs: sinceStartMs(drill), text: problem ?? text });
 };
+
+/** Steps of which a drill has hundreds, and which nobody needs to read of. */
+const isPace = ({ kind }: Step): boolean => kind === 'rest' || kind === 'load' || kind === 'enough';
 
 const problemOf = async (drill: Drill, work: () => Promise<void>): Promise<string | undefined> => {
   try {
@@ -212,6 +308,7 @@ const act = async (drill: Drill, step: Step): Promise<void> => {
   const { arena } = drill.tools;
   switch (step.kind) {
     case 'inject':
+      drill.committing += drill.led.reduce((sum, clients) => sum + clients.committing(), 0);
       await Promise.all(step.faults.map((fault) => arena.inject(fault)));
       return;
     case 'heal':
@@ -227,6 +324,15 @@ const act = async (drill: Drill, step: Step): Promise<void> => {
       return forcePrimary(drill, step.site);
     case 'restart-clients':
       return startClients(drill, step.site);
+    case 'rest':
+      return drill.tools.clock.sleep(step.ms, drill.options.signal);
+    case 'load':
+      for (const clients of drill.led) clients.setRate(step.ratePerSecond);
+      return;
+    case 'enough':
+      return;
+    case 'batch':
+      return drill.batch?.run(step.site);
     default:
       return unreachable(step);
   }

@@ -1,6 +1,6 @@
 /** Several runs of a drill as one answer: every report, and how far the figures spread. Pure. */
 import { percentile } from '../timeline.ts';
-import type { DrillReport } from './report.ts';
+import type { DrillReport, FaultReport } from './report.ts';
 
 export type Spread = {
   readonly runs: number;
@@ -12,6 +12,15 @@ export type Spread = {
 export type DrillRuns = {
   readonly runs: readonly DrillReport[];
   readonly passed: boolean;
+  /** What all clients of the drills saw that their applications would call an error. */
+  readonly errors: number;
+  /** The longest pause after each of all faults, over all runs; a fault counts with its worst site. Milliseconds. */
+  readonly pauses: {
+    readonly gateway: Spread | null;
+    /** The longest that a single client waited for one transfer. */
+    readonly gatewayWaits: Spread | null;
+    readonly direct: Spread | null;
+  };
   /** The longest pause on sites without a fault, of each run; and what was seen of the faults. Milliseconds. */
   readonly spread: {
     readonly longestPauseMs: Spread | null;
@@ -25,6 +34,15 @@ export type DrillRuns = {
 export const summariseRuns = (runs: readonly DrillReport[]): DrillRuns => ({
   runs,
   passed: runs.every((run) => run.passed),
+  errors: runs.reduce((sum, run) => sum + run.errors, 0),
+  pauses: {
+    gateway: spreadOf(ofFaults(runs, 'gateway', ({ pausesMs }) => pausesMs)),
+    gatewayWaits: spreadOf(ofFaults(runs, 'gateway', ({ waitsMs }) => waitsMs)),
+    direct: spreadOf([
+      ...ofFaults(runs, 'direct', ({ pausesMs }) => pausesMs),
+      ...ofFaults(runs, 'gateway', ({ directPausesMs }) => directPausesMs),
+    ]),
+  },
   spread: {
     longestPauseMs: spreadOf(runs.map(worstPause)),
     detectMs: spreadOf(runs.map((run) => run.detectMs)),
@@ -33,6 +51,22 @@ export const summariseRuns = (runs: readonly DrillReport[]): DrillRuns => ({
     recoveryMs: spreadOf(runs.map((run) => run.recoveryMs)),
   },
 });
+
+type BySite = Readonly<Record<string, number | null>>;
+
+const ofFaults = (
+  runs: readonly DrillReport[],
+  via: DrillReport['via'],
+  felt: (fault: FaultReport) => BySite,
+): readonly (number | null)[] =>
+  runs
+    .filter((run) => run.via === via)
+    .flatMap(({ faults }) => faults.map((fault) => worstOf(Object.values(felt(fault)))));
+
+const worstOf = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : Math.max(...known);
+};
 
 /** The longest pause of a run on the sites that had no fault; of all sites when each had one. */
 export const worstPause = (run: DrillReport): number | null => {

@@ -4,7 +4,7 @@
  * the databases holds the later ones up.
  */
 import { assert, type Random, seededRandom } from '@coequal/kernel';
-import type { Fault } from '../arena.ts';
+import type { Fault, GatewayFaultKind } from '../arena.ts';
 
 export type DrillName =
   | 'instance-kill'
@@ -17,6 +17,12 @@ export type DrillName =
   | 'city-loss'
   | 'rolling-restart'
   | 'full-outage'
+  | 'gateway-kill'
+  | 'gateway-hang'
+  | 'gateway-stop'
+  | 'commit-kill'
+  | 'single-faults'
+  | 'batch'
   | 'mixed';
 
 export type Step =
@@ -29,25 +35,43 @@ export type Step =
   | { readonly kind: 'full-outage'; readonly atMs: number }
   | { readonly kind: 'force-primary'; readonly atMs: number; readonly site: string }
   /** New clients in a site whose clients died. */
-  | { readonly kind: 'restart-clients'; readonly atMs: number; readonly site: string };
+  | { readonly kind: 'restart-clients'; readonly atMs: number; readonly site: string }
+  /** Lets the load work for so long, counted from the end of the step before. */
+  | { readonly kind: 'rest'; readonly atMs: number; readonly ms: number }
+  /** From now on the clients of each site work at this rate; null: as fast as answers come. */
+  | { readonly kind: 'load'; readonly atMs: number; readonly ratePerSecond: number | null }
+  /** The rest is left out once so many COMMITs were in flight at faults. */
+  | { readonly kind: 'enough'; readonly atMs: number; readonly commits: number }
+  /** One statement that changes every row of a large table, sent to a gateway of this site. */
+  | { readonly kind: 'batch'; readonly atMs: number; readonly site: string };
 
 export type Schedule = { readonly seconds: number; readonly steps: readonly Step[] };
+
+export type ScheduleOptions = {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly sites: readonly string[];
+  /** Gateways of a site, for the drills that break one; 2 unless told. */
+  readonly gateways?: number;
+  /** How many faults, for the drills that go in rounds; as many as fit the length unless told. */
+  readonly faults?: number;
+  /** Rounds until so many COMMITs were in flight at faults. */
+  readonly commits?: number;
+};
 
 /** Less would leave no time to see the load before, the disaster and the way back. */
 export const shortestSeconds = 10;
 
-export const scheduleOf = (
-  name: DrillName,
-  options: { readonly seed: number; readonly seconds: number; readonly sites: readonly string[] },
-): Schedule => {
+export const scheduleOf = (name: DrillName, options: ScheduleOptions): Schedule => {
   const { seconds, sites } = options;
   assert(seconds >= shortestSeconds, `a drill takes at least ${shortestSeconds} seconds`);
   assert(sites.length > 0, 'a drill needs sites');
   const random = seededRandom(options.seed);
-  return { seconds, steps: stepsOf(name, seconds * 1_000, sites, random) };
+  return { seconds, steps: stepsOf(name, seconds * 1_000, options, random) };
 };
 
-const stepsOf = (name: DrillName, totalMs: number, sites: readonly string[], random: Random): readonly Step[] => {
+const stepsOf = (name: DrillName, totalMs: number, options: ScheduleOptions, random: Random): readonly Step[] => {
+  const { sites } = options;
   switch (name) {
     case 'instance-kill':
     case 'site-kill':
@@ -69,6 +93,16 @@ const stepsOf = (name: DrillName, totalMs: number, sites: readonly string[], ran
         { kind: 'full-outage', atMs: jitter(totalMs * 0.4, random) },
         { kind: 'await-serving', atMs: 0, sites },
       ];
+    case 'gateway-kill':
+    case 'gateway-hang':
+    case 'gateway-stop':
+      return gatewayFault(name, totalMs, options, random);
+    case 'commit-kill':
+      return commitKill(totalMs, options, random);
+    case 'single-faults':
+      return singleFaults(totalMs, options, random);
+    case 'batch':
+      return [{ kind: 'batch', atMs: totalMs * 0.4, site: pick(sites, random) }];
     case 'mixed':
       return mixed(totalMs, sites, random);
   }
@@ -97,6 +131,71 @@ const faultOf = (kind: Breaking, whole: boolean, site: string): Fault => ({ kind
 
 const restarted = (kind: Breaking, whole: boolean, site: string, atMs: number): readonly Step[] =>
   kind === 'kill' && whole ? [{ kind: 'restart-clients', atMs, site }] : [];
+
+/** One gateway of one site. A gateway that is restarted in order is back by itself: there is nothing to heal. */
+const gatewayFault = (
+  kind: GatewayFaultKind,
+  totalMs: number,
+  { sites, gateways = 2 }: ScheduleOptions,
+  random: Random,
+): readonly Step[] => {
+  const fault: Fault = { kind, site: pick(sites, random), gateway: 1 + random.below(gateways) };
+  const atMs = jitter(totalMs * 0.3, random);
+  const healMs = jitter(totalMs * 0.6, random);
+  return [
+    { kind: 'inject', atMs, faults: [fault] },
+    { kind: 'heal', atMs: healMs, sites: [fault.site] },
+    { kind: 'await-serving', atMs: healMs, sites: [fault.site] },
+  ];
+};
+
+/** A round of one fault: long enough to find the others serving without the victim, and the victim whole again. */
+const roundMs = 6_000;
+const firstRoundMs = 2_000;
+/** When as many rounds as it takes are wanted, no more than this. */
+const roundLimit = 5_000;
+
+/**
+ * One database after the other, one fault at a time: what a gateway promises to hide. Each is held for longer than the slowest
+ * pause that is promised.
+ */
+const singleFaults = (totalMs: number, options: ScheduleOptions, random: Random): readonly Step[] =>
+  times(options.faults ?? Math.max(1, Math.floor((totalMs - firstRoundMs) / roundMs)), (index) => {
+    const site = pick(options.sites, random);
+    return [
+      { kind: 'rest', atMs: index === 0 ? firstRoundMs : 0, ms: 500 + random.below(1_000) },
+      { kind: 'inject', atMs: 0, faults: [faultOf(pick(kinds, random), false, site)] },
+      { kind: 'rest', atMs: 0, ms: 1_500 + random.below(1_500) },
+      { kind: 'heal', atMs: 0, sites: [site] },
+      { kind: 'await-serving', atMs: 0, sites: [site] },
+    ];
+  });
+
+/** Between faults a trickle, so that what has to be accounted for at the end stays small; before each of them, all at once. */
+const trickle = 10;
+const hardKinds: readonly Breaking[] = ['kill', 'hang', 'partition'];
+
+const commitKill = (totalMs: number, options: ScheduleOptions, random: Random): readonly Step[] => {
+  const { commits } = options;
+  const asFit = Math.max(1, Math.floor((totalMs - firstRoundMs) / roundMs));
+  const rounds = options.faults ?? (commits === undefined ? asFit : Math.min(roundLimit, commits));
+  return times(rounds, (index) => {
+    const site = pick(options.sites, random);
+    return [
+      ...(commits === undefined ? [] : [{ kind: 'enough', atMs: 0, commits } as const]),
+      { kind: 'load', atMs: index === 0 ? firstRoundMs : 0, ratePerSecond: null },
+      { kind: 'rest', atMs: 0, ms: 300 + random.below(500) },
+      { kind: 'inject', atMs: 0, faults: [faultOf(pick(hardKinds, random), false, site)] },
+      { kind: 'rest', atMs: 0, ms: 1_200 + random.below(800) },
+      { kind: 'load', atMs: 0, ratePerSecond: trickle },
+      { kind: 'heal', atMs: 0, sites: [site] },
+      { kind: 'await-serving', atMs: 0, sites: [site] },
+    ];
+  });
+};
+
+const times = (count: number, make: (index: number) => readonly Step[]): readonly Step[] =>
+  Array.from({ length: count }, (_, index) => make(index)).flat();
 
 /** All sites but one go at the same moment. The one that is left must stop, until a person decides. */
 const cityLoss = (totalMs: number, sites: readonly string[], random: Random): readonly Step[] => {

@@ -1,8 +1,8 @@
 /** Faults, steps and verdicts as sentences. What is wrong is said first; a clean drill is said in the customer's terms. */
 import { formatDuration, unreachable } from '@coequal/kernel';
-import type { Fault } from '../arena.ts';
+import { type Fault, isGatewayFault } from '../arena.ts';
 import type { Reconciliation } from '../bank/reconcile.ts';
-import type { Check, FaultReport, SiteReport } from './report.ts';
+import type { BatchReport, Check, CommitsReport, FaultReport, SiteReport } from './report.ts';
 import type { DrillName, Step } from './schedule.ts';
 
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -21,20 +21,29 @@ export const counted = (count: number, noun: string): string =>
   `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 
 export const faultInWords = (fault: Fault): string => {
+  if (isGatewayFault(fault)) return `Gateway ${fault.gateway ?? 1} of ${capital(fault.site)} ${happened(fault)}`;
   const what = fault.whole === true ? capital(fault.site) : `${capital(fault.site)}'s database`;
   return `${what} ${happened(fault)}`;
 };
 
 /** The same for a table in which the site is named already. */
 export const fateInWords = (fault: Fault): string =>
-  fault.whole === true ? happened(fault) : `its database ${happened(fault)}`;
+  isGatewayFault(fault)
+    ? `its gateway ${fault.gateway ?? 1} ${happened(fault)}`
+    : fault.whole === true
+      ? happened(fault)
+      : `its database ${happened(fault)}`;
 
 const happened = (fault: Fault): string => {
   switch (fault.kind) {
     case 'kill':
+    case 'gateway-kill':
       return 'was killed';
     case 'hang':
+    case 'gateway-hang':
       return 'was frozen';
+    case 'gateway-stop':
+      return 'was restarted in order';
     case 'stop':
       return 'was shut down in order';
     case 'partition':
@@ -72,6 +81,16 @@ export const stepInWords = (step: Step): string => {
       return `A person decided to go on with ${capital(step.site)} alone. What only the other sites had would be given up.`;
     case 'restart-clients':
       return `New clients in ${capital(step.site)}.`;
+    case 'rest':
+      return `The load works for ${formatDuration(step.ms)}.`;
+    case 'load':
+      return step.ratePerSecond === null
+        ? 'The load goes as fast as answers come.'
+        : `The load goes at ${step.ratePerSecond} transactions a second and site.`;
+    case 'enough':
+      return `Until ${step.commits.toLocaleString('en-US')} COMMITs were in flight at faults.`;
+    case 'batch':
+      return `One statement changed every row of a large table, through ${capital(step.site)}.`;
     default:
       return unreachable(step);
   }
@@ -84,6 +103,10 @@ export type VerdictInput = {
   readonly checks: readonly Check[];
   readonly faults: readonly FaultReport[];
   readonly sites: readonly SiteReport[];
+  /** Those whose customers were to see no error. */
+  readonly promised: readonly SiteReport[];
+  readonly commits: CommitsReport;
+  readonly batch: BatchReport | null;
   readonly recoveryMs: number | null;
 };
 
@@ -97,7 +120,7 @@ export const verdictOf = (input: VerdictInput): string => {
     ...unproven,
     ...input.problems,
     ...good,
-    `${capital(eventInWords(input))}; ${customersInWords(input.sites)}.`,
+    `${capital(eventInWords(input))}; ${customersInWords(input)}.`,
   ].join(' ');
 };
 
@@ -117,7 +140,7 @@ const failedChecks = (checks: readonly Check[]): readonly string[] =>
     .filter((check) => check.essential && !check.passed)
     .map((check) => `Not so: ${check.text} ${check.detail}`.trim());
 
-const eventInWords = ({ name, faults, recoveryMs }: VerdictInput): string => {
+const eventInWords = ({ name, faults, recoveryMs, commits, batch }: VerdictInput): string => {
   const all = faults.flatMap((fault) => fault.faults);
   switch (name) {
     case 'full-outage':
@@ -126,6 +149,12 @@ const eventInWords = ({ name, faults, recoveryMs }: VerdictInput): string => {
       return `${listed(all.map((fault) => capital(fault.site)))} were restarted one after the other`;
     case 'city-loss':
       return `${listed(all.map((fault) => capital(fault.site)))} were lost at once, the last site stopped, and a person decided to go on with it`;
+    case 'single-faults':
+      return `${counted(faults.length, 'fault')} of one database each`;
+    case 'commit-kill':
+      return `${counted(faults.length, 'fault')} with ${counted(commits.inFlight, 'COMMIT')} in flight, ${commits.onVictims.toLocaleString('en-US')} of them where it broke`;
+    case 'batch':
+      return batch === null ? 'the large write did not happen' : batchInWords(batch);
     case 'mixed':
       return `${counted(faults.length + (recoveryMs === null ? 0 : 1), 'fault')} by chance`;
     default:
@@ -133,10 +162,19 @@ const eventInWords = ({ name, faults, recoveryMs }: VerdictInput): string => {
   }
 };
 
-const customersInWords = (sites: readonly SiteReport[]): string => {
-  const others = sites.filter((site) => !site.faulted);
-  const asked = others.length > 0 ? others : sites;
-  const who = others.length > 0 ? `customers of ${listed(others.map((site) => capital(site.name)))}` : 'customers';
+const batchInWords = (batch: BatchReport): string => {
+  const what = `a write of ${batch.rows.toLocaleString('en-US')} rows`;
+  const rule = batch.rule === null ? 'without a rule' : `under the rule ${batch.rule}`;
+  const ending = { done: 'was done', refused: 'was refused', failed: 'failed' }[batch.outcome];
+  const felt =
+    batch.ratio === null ? '' : `, and the 99th percentile of the other sites was ${batch.ratio} times what it is`;
+  return `${what} ${rule} ${ending} after ${formatDuration(batch.tookMs)}${felt}`;
+};
+
+const customersInWords = ({ sites, promised }: VerdictInput): string => {
+  const asked = promised.length > 0 ? promised : sites;
+  const all = asked.length === sites.length;
+  const who = all ? 'customers' : `customers of ${listed(asked.map((site) => capital(site.name)))}`;
   const longest = Math.max(...asked.map((site) => site.longestPauseMs ?? 0));
   const errors = asked.reduce((sum, site) => sum + site.errors, 0);
   return `${who} waited ${formatDuration(longest)} at most and saw ${errors === 0 ? 'no error' : counted(errors, 'error')}`;

@@ -17,6 +17,7 @@ beforeAll(async () => {
   const options = {
     seed: 3,
     seconds: 12,
+    via: 'direct' as const,
     connections: 2,
     ratePerSecond: 20,
     accounts: 20,

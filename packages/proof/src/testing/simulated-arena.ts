@@ -1,6 +1,7 @@
 /** An arena for tests of the drills: our own port over the simulated bank, with the real clients on a virtual clock. */
+import type { LargeWriteRule } from '@coequal/estate';
 import { fail, type Random } from '@coequal/kernel';
-import type { Arena, ArenaInstance, ClientOptions, SiteClients } from '../arena.ts';
+import { type Arena, type ArenaInstance, type ClientOptions, isGatewayFault, type SiteClients } from '../arena.ts';
 import { startBankClients } from '../bank/client.ts';
 import { LinkFailure } from '../bank/link.ts';
 import type { Contents } from '../bank/schema.ts';
@@ -11,6 +12,8 @@ import type { VirtualClock } from './virtual-clock.ts';
 
 const sites = ['north', 'south', 'east'];
 const instanceOf = (site: string): string => `${site}-1`;
+const gatewaysOf = (site: string): readonly string[] => [`${site}-gateway-1`, `${site}-gateway-2`];
+const gateways = sites.flatMap(gatewaysOf);
 /** How long the group takes to notice, and an instance to come back. */
 const evictionMs = 600;
 const rejoinMs = 1_500;
@@ -28,7 +31,7 @@ export type ArenaSetting = {
 export const simulatedArena = (clock: VirtualClock, random: Random, setting: ArenaSetting = {}) => {
   const lies = setting.lies === undefined ? {} : { lies: setting.lies };
   const world = simulateBank(
-    { instances: sites.map(instanceOf), accounts: 20, initialBalance: 50_000, statementMs: 1_000, ...lies },
+    { instances: sites.map(instanceOf), gateways, accounts: 20, initialBalance: 50_000, statementMs: 1_000, ...lies },
     clock,
     random,
   );
@@ -55,13 +58,22 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
     await clock.sleep(rejoinMs);
     if (setting.neverBack?.includes(site) !== true) world.set(instanceOf(site), 'serving');
   };
+  const gatewayBack = async (site: string): Promise<void> => {
+    await clock.sleep(300);
+    for (const name of gatewaysOf(site)) world.set(name, 'serving');
+  };
+  let largeWrites: LargeWriteRule | undefined;
+  let batchChanges = 0;
   const loose: Promise<void>[] = [];
   const begin = (work: Promise<void>): void => {
     loose.push(work);
   };
 
   const startClients = async (site: string, options: ClientOptions): Promise<SiteClients> => {
-    const own = endpointsOf([instanceOf(site), ...sites.filter((other) => other !== site).map(instanceOf)]);
+    const own =
+      options.via === 'gateway'
+        ? endpointsOf(gatewaysOf(site), true)
+        : endpointsOf([instanceOf(site), ...sites.filter((other) => other !== site).map(instanceOf)]);
     const life = { site, alive: true };
     const clients = startBankClients(
       { site, run: `r${running.length}`, endpoints: own, options },
@@ -82,6 +94,8 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
         clients.finish();
         await clients.ended;
       },
+      setRate: clients.setRate,
+      committing: () => clients.counts().committing,
     };
   };
 
@@ -114,10 +128,33 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
       });
     },
     endpoints: () => endpointsOf(sites.map(instanceOf)),
+    gateways: () => endpointsOf(gateways, true),
+    setLargeWrites: async (rule) => {
+      largeWrites = rule;
+    },
+    gatewayCounters: async () => ({
+      replays: 0,
+      replaysTold: 0,
+      outcomes: 0,
+      outcomesUndecided: 0,
+      hidden: 0,
+      conflictsTold: 0,
+      notReplayable: 0,
+      losses: 0,
+      handedOver: 0,
+      closed: 0,
+      cut: 0,
+    }),
     startClients,
     inject: async (fault) => {
       if (fault.kind === 'clock')
         throw fail('FAULT_IMPOSSIBLE', { fault: 'clock', reason: 'nobody looks at it', advice: '' });
+      if (isGatewayFault(fault)) {
+        const name = gatewaysOf(fault.site)[(fault.gateway ?? 1) - 1] ?? '';
+        world.set(name, fault.kind === 'gateway-hang' ? 'hung' : 'dead');
+        if (fault.kind === 'gateway-stop') begin(gatewayBack(fault.site));
+        return;
+      }
       world.set(
         instanceOf(fault.site),
         fault.kind === 'hang' ? 'hung' : fault.kind === 'partition' ? 'isolated' : 'dead',
@@ -128,10 +165,12 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
           clients.alive = false;
           clients.finish();
         }
+        for (const name of gatewaysOf(fault.site)) world.set(name, 'dead');
       }
       begin(settle());
     },
     heal: async (site) => {
+      for (const one of site === undefined ? sites : [site]) begin(gatewayBack(one));
       for (const one of site === undefined ? sites.filter((name) => !up().includes(name)) : [site]) begin(back(one));
     },
     fullOutage: async () => {
@@ -156,6 +195,14 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
         const contents = world.contents(instance);
         return setting.distort?.(contents) ?? contents;
       },
+      fillBatch: async () => {},
+      changeBatch: async () => {
+        await clock.sleep(2_000);
+        if (largeWrites?.rule === 'refuse') return new LinkFailure('answer', '1105', 'too large');
+        batchChanges += 1;
+        return undefined;
+      },
+      countBatch: async () => new Map([[batchChanges, 1_000]]),
     },
     readHistory: async (path) => parseHistory(ledgers.get(path) ?? '', path),
     progress: (line) => progress.push(line),

@@ -35,7 +35,10 @@ export const createBank = async (link: Link, options: BankOptions): Promise<void
 export const lookUpTransfers = async (link: Link, ids: readonly string[]): Promise<readonly string[]> => {
   if (ids.length === 0) return [];
   const places = ids.map(() => '?').join(', ');
-  const rows = await link.execute(`SELECT id FROM transfers WHERE id IN (${places})`, ids);
+  const rows = await link.execute(
+    `SELECT id FROM transfers WHERE id IN (${places}) UNION ALL SELECT id FROM slips WHERE done > 0 AND id IN (${places})`,
+    [...ids, ...ids],
+  );
   return rows.map((row) => textOf(row[0]));
 };
 
@@ -52,33 +55,68 @@ export const readBooks = (link: Link): Promise<Books> =>
     const totals = await readTotals(link);
     const [accounts] = await link.query(`
       SELECT COUNT(*) FROM accounts a
-      LEFT JOIN (SELECT account, SUM(amount) AS moved FROM entries GROUP BY account) e ON e.account = a.id
+      LEFT JOIN (
+        SELECT account, SUM(amount) AS moved FROM (
+          SELECT account, amount FROM entries
+          UNION ALL SELECT from_account, -amount * done FROM slips
+          UNION ALL SELECT to_account, amount * done FROM slips
+        ) m GROUP BY account
+      ) e ON e.account = a.id
       WHERE a.balance <> a.opening + COALESCE(e.moved, 0)`);
     const [transfers] = await link.query(`
       SELECT COUNT(*), COALESCE(SUM(COALESCE(e.entries, 0) <> 2 OR e.total <> 0), 0) FROM transfers t
       LEFT JOIN (SELECT transfer, COUNT(*) AS entries, SUM(amount) AS total FROM entries GROUP BY transfer) e
         ON e.transfer = t.id`);
+    const [slips] = await link.query('SELECT COALESCE(SUM(done > 0), 0), COALESCE(SUM(done > 1), 0) FROM slips');
     return {
       ...totals,
-      transfers: numberOf(transfers?.[0]),
+      transfers: numberOf(transfers?.[0]) + numberOf(slips?.[0]),
       wrongAccounts: numberOf(accounts?.[0]),
-      wrongTransfers: numberOf(transfers?.[1]),
+      wrongTransfers: numberOf(transfers?.[1]) + numberOf(slips?.[1]),
     };
   });
 
-/** Everything the instance holds, in one snapshot. */
+/** Everything the instance holds, in one snapshot. A slip that was carried out is a transfer with its entries. */
 export const readContents = (link: Link): Promise<Contents> =>
-  inSnapshot(link, async () => ({
-    instance: link.instance,
-    accounts: await pages(link, 'SELECT id, opening, balance, version FROM accounts', 0, accountOf),
-    transfers: await pages(
+  inSnapshot(link, async () => {
+    const accounts = await pages(link, 'SELECT id, opening, balance, version FROM accounts', 0, accountOf);
+    const transfers = await pages(
       link,
       'SELECT id, from_account, to_account, amount, site, at FROM transfers',
       '',
       transferOf,
-    ),
-    entries: await pages(link, 'SELECT id, transfer, account, amount FROM entries', 0, entryOf),
-  }));
+    );
+    const entries = await pages(link, 'SELECT id, transfer, account, amount FROM entries', 0, entryOf);
+    const slips = await pages(
+      link,
+      'SELECT n, id, from_account, to_account, amount, site, at, done FROM slips',
+      0,
+      slipOf,
+      'n',
+    );
+    const carriedOut = slips.filter(({ done }) => done > 0);
+    return {
+      instance: link.instance,
+      accounts,
+      transfers: [...transfers, ...carriedOut.map(({ transfer }) => transfer)],
+      entries: [...entries, ...carriedOut.flatMap(slipEntries)],
+    };
+  });
+
+/** Beyond so many times it does not matter how often a slip was carried out. */
+const doneLimit = 100;
+
+type Slip = { readonly number: number; readonly transfer: TransferRow; readonly done: number };
+
+/** Two entries each time it was done, under numbers that no real entry has. */
+const slipEntries = ({ number, transfer, done }: Slip): readonly EntryRow[] =>
+  Array.from({ length: Math.min(done, doneLimit) }, (_, time): readonly EntryRow[] => {
+    const id = -(number * 2 * doneLimit + 2 * time);
+    return [
+      { id, transfer: transfer.id, account: transfer.from, amount: -transfer.amount },
+      { id: id - 1, transfer: transfer.id, account: transfer.to, amount: transfer.amount },
+    ];
+  }).flat();
 
 const inSnapshot = async <T>(link: Link, read: () => Promise<T>): Promise<T> => {
   await link.query('START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY');
@@ -89,12 +127,18 @@ const inSnapshot = async <T>(link: Link, read: () => Promise<T>): Promise<T> => 
   }
 };
 
-/** All rows along the key `id`, which is the first column of every table here. */
-const pages = async <T>(link: Link, select: string, start: Value, make: (row: Row) => T): Promise<readonly T[]> => {
+/** All rows along the key, which is the first column of every selection here. */
+const pages = async <T>(
+  link: Link,
+  select: string,
+  start: Value,
+  make: (row: Row) => T,
+  key = 'id',
+): Promise<readonly T[]> => {
   const all: T[] = [];
   let after = start;
   for (;;) {
-    const rows = await link.execute(`${select} WHERE id > ? ORDER BY id LIMIT ${pageRows}`, [after]);
+    const rows = await link.execute(`${select} WHERE ${key} > ? ORDER BY ${key} LIMIT ${pageRows}`, [after]);
     for (const row of rows) all.push(make(row));
     if (rows.length < pageRows) return all;
     after = rows.at(-1)?.[0] ?? after;
@@ -115,6 +159,12 @@ const transferOf = ([id, from, to, amount, site, at]: Row): TransferRow => ({
   amount: numberOf(amount),
   site: textOf(site),
   at: numberOf(at),
+});
+
+const slipOf = ([n, id, from, to, amount, site, at, done]: Row): Slip => ({
+  number: numberOf(n),
+  transfer: transferOf([id ?? '', from ?? 0, to ?? 0, amount ?? 0, site ?? '', at ?? 0]),
+  done: numberOf(done),
 });
 
 const entryOf = ([id, transfer, account, amount]: Row): EntryRow => ({

@@ -106,6 +106,7 @@ const linkOver = (instance: string, session: Connection, socket: Socket, guard: 
     guard(statementMs, sql, (done) => {
       session.execute({ sql, rowsAsArray: true }, [...values], (error, rows) => done(error, rowsOf(rows)));
     }),
+  ended: () => socket.destroyed || socket.readableEnded,
   close: () => destroy(session, socket),
 });
 
