@@ -19,8 +19,9 @@ import {
   wordMarks,
 } from './words.ts';
 
-const guardHint = Buffer.from('coequal: guard');
-const blockingHint = Buffer.from('coequal: allow-blocking');
+/** What comments say to the gateway; read to the end by `parts.ts`. */
+const hint = /^coequal:\s*(guard|allow-blocking)\b/i;
+const longestHint = 80;
 
 /** In place of a statement that is done with. */
 const nothing = Buffer.alloc(0);
@@ -211,9 +212,8 @@ export class Reader {
   }
 
   private hear(at: number): void {
-    const says = (hint: Buffer): boolean =>
-      this.sql.toString('latin1', at, at + hint.length).toLowerCase() === hint.toString('latin1');
-    if (says(guardHint)) this.flags |= flag.guardComment;
-    if (says(blockingHint)) this.flags |= flag.blockingComment;
+    const said = hint.exec(this.sql.toString('latin1', at, at + longestHint))?.[1]?.toLowerCase();
+    if (said === 'guard') this.flags |= flag.guardComment;
+    if (said === 'allow-blocking') this.flags |= flag.blockingComment;
   }
 }
