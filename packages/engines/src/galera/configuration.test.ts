@@ -55,6 +55,37 @@ describe('formatConfiguration', () => {
     expect(offsets).toEqual(['1', '2', '3']);
   });
 
+  it('refuses large write sets where the estate does, and only there', () => {
+    const base = sampleConfiguration();
+    expect(formatConfiguration(base)).not.toContain('wsrep_max_ws_size');
+    const gateway = {
+      account: { user: 'gateway', passwordFile: '/p' },
+      profile: 'real-time',
+      users: [],
+      guards: [],
+      limits: {
+        connections: 10,
+        connectionsPerUser: 10,
+        transactionBytes: 1,
+        replayBytes: 1,
+        idleMs: 0,
+        statementMs: 0,
+        slowClientMs: 1,
+        handshakeMs: 1,
+        recoveryMs: 1,
+        silenceMs: 1,
+        failuresPerMinute: 1,
+      },
+    } as const;
+    const withRule = (rule: 'refuse' | 'fragment'): string =>
+      formatConfiguration({
+        ...base,
+        service: { ...base.service, gateway: { ...gateway, largeWrites: { aboveBytes: 1_048_576, rule } } },
+      });
+    expect(withRule('refuse')).toContain('wsrep_max_ws_size=1048576');
+    expect(withRule('fragment')).not.toContain('wsrep_max_ws_size');
+  });
+
   it('gives every setting a reason', () => {
     const all = [...safetySettings, ...Object.values(presets).flatMap(({ provider }) => provider)];
     for (const { name, reason } of all) expect(reason.length, name).toBeGreaterThan(20);

@@ -157,7 +157,12 @@ const clusterLines = (
   `auto_increment_offset=${members.findIndex(({ name }) => name === instance.name) + 1}`,
   'log_bin=binlog',
   'expire_logs_days=3',
+  ...largeWriteLines(service),
 ];
+
+/** What the estate refuses is refused by the engine, at COMMIT, before anything of it has left the instance. */
+const largeWriteLines = ({ gateway }: Service): readonly string[] =>
+  gateway?.largeWrites?.rule === 'refuse' ? [`wsrep_max_ws_size=${gateway.largeWrites.aboveBytes}`] : [];
 
 const tlsLines = (service: Service, places: InstancePlaces): readonly string[] => {
   if (!service.tls || places.certificates === undefined) return [];
