@@ -163,6 +163,66 @@ const registry = {
     message: 'The account {account} cannot do what a gateway needs: {lacking}.',
     advice: 'Let an administrator run: {statements}',
   },
+  GATEWAY_ALREADY_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'The gateway {name} is already running (process {pid}).',
+    advice: 'End it first, or make it take up new code and settings with `coequal gateway restart`.',
+  },
+  GATEWAY_NOT_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'The gateway {name} does not run on this machine, or you may not enter its folder ({folder}).',
+    advice: 'Start it with `coequal gateway --config FILE`, or run this as the user that started it.',
+  },
+  GATEWAY_NOT_STARTED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The gateway {name} did not start: {reason}',
+    advice: '{advice}',
+  },
+  GATEWAY_NOT_ANSWERING: {
+    kind: 'operational',
+    retry: true,
+    message: 'The gateway {name} did not answer: {reason}.',
+    advice: 'See its log; `coequal gateway status` shows its state.',
+  },
+  GATEWAY_RESTART_REFUSED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The gateway {name} was not restarted, and goes on as before: {reason}',
+    advice: '{advice}',
+  },
+  GATEWAY_FILE_UNSAFE: {
+    kind: 'user',
+    retry: false,
+    message: 'The file {path} holds a secret and can be read by others (mode {mode}).',
+    advice: 'Run `chmod 600 {path}`, and change the secret if others may have read it.',
+  },
+  GATEWAY_FILE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'The file {path} is of no use to the gateway: {reason}.',
+    advice: '{advice}',
+  },
+  GATEWAY_ACCOUNT_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: 'The instances refuse the account {account} of the gateway: {reason}.',
+    advice: 'Check the account in the database, and the password in {path}.',
+  },
+  GATEWAY_INSTANCE_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'The gateway {name} knows no instance {instance}.',
+    advice: 'Its instances: {known}.',
+  },
+  GATEWAY_SESSION_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'The gateway {name} has no session {id}.',
+    advice: '`coequal gateway sessions` lists those it has.',
+  },
   // Lab
   LAB_NOT_RUNNING: {
     kind: 'user',
@@ -230,6 +290,36 @@ const registry = {
     retry: false,
     message: 'No certificate was issued: {reason}.',
     advice: 'Correct the name, address, duration or authority and try again.',
+  },
+  SECRET_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{name} cannot be stored: {reason}.',
+    advice: 'Correct it; nothing was changed.',
+  },
+  SECRET_FILE_EXPOSED: {
+    kind: 'user',
+    retry: false,
+    message: 'Others than its owner may read or change {path} (mode {mode}), or it belongs to somebody else.',
+    advice: 'Run `chmod 600 {path}` as its owner, and replace what it protects if somebody may have read it.',
+  },
+  SEALED_STORE_UNREADABLE: {
+    kind: 'user',
+    retry: false,
+    message: '{path} of the sealed store cannot be used: {reason}.',
+    advice: '{advice}',
+  },
+  SEALED_STORE_WRONG_KEY: {
+    kind: 'user',
+    retry: false,
+    message: 'The sealed store {path} belongs to another key than {keyPath} holds.',
+    advice: 'Put its own key there, or remove the store and make it anew.',
+  },
+  SEALED_STORE_TAMPERED: {
+    kind: 'operational',
+    retry: false,
+    message: 'The sealed store {path} was changed by something else than Coequal, or is damaged; nothing was read.',
+    advice: 'Find out who can write there, then bring back a copy, or remove it and make it anew.',
   },
   // Proof
   HISTORY_INVALID: {
