@@ -154,3 +154,32 @@ describe('a history', () => {
     expect(mergeHistories([late, early]).transactions.map(({ id }) => id)).toEqual(['b', 'a.1']);
   });
 });
+
+describe('a decision', () => {
+  const doubt: Completion = { ...completion, outcome: 'info', error: 'CONNECTION_LOST', committing: 2_500 };
+  const decision = { type: 'decide', id: 'a.1', at: 9_000, verdict: 'committed', by: 'north-gateway-2' } as const;
+  const lines = (...all: Parameters<typeof formatLine>[0][]): string => all.map(formatLine).join('');
+
+  test('settles a doubt, and outlives merging', () => {
+    const [transaction] = parseHistory(lines(invocation, doubt, decision), 'h').transactions;
+    const { type: _, id: __, ...said } = decision;
+    expect(transaction).toMatchObject({ outcome: 'info', committing: 2_500, decision: said });
+    if (transaction === undefined) throw new Error('no transaction');
+    expect(parseHistory(formatTransaction(transaction), 'h').transactions).toEqual([transaction]);
+  });
+
+  test.each([
+    ['of what was not in doubt', lines(invocation, completion, decision)],
+    ['of what has no answer yet', lines(invocation, decision)],
+    ['of what never began', lines(decision)],
+    ['for a second time', lines(invocation, doubt, decision, decision)],
+    ['that says nothing', lines(invocation, doubt) + JSON.stringify({ ...decision, verdict: 'perhaps' })],
+  ])('%s is refused', (_, text) => {
+    expect(() => parseHistory(`${text}\n`, 'h')).toThrow(expect.objectContaining({ code: 'HISTORY_INVALID' }));
+  });
+
+  test('keeps the way and the style of a client', () => {
+    const [transaction] = parseHistory(lines({ ...invocation, via: 'gateway', style: 'legacy' }), 'h').transactions;
+    expect(transaction).toMatchObject({ via: 'gateway', style: 'legacy' });
+  });
+});

@@ -63,7 +63,7 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
     records,
     gathered.contents,
   );
-  const batch = gathered.batch === undefined ? null : batchReport(gathered.batch, led, window);
+  const batch = gathered.batch === undefined ? null : batchReport(gathered.batch, led, window, intervalOf(options));
   const pauses = pauseReport(
     faults,
     (fault) => fault.pausesMs,
@@ -124,6 +124,10 @@ export const assessDrill = (gathered: Gathered): DrillReport => {
     evidence: null,
   };
 };
+
+/** How often one client begins a transfer, ms; 0: as soon as it can. */
+const intervalOf = ({ connections, ratePerSecond }: DrillOptions): number =>
+  ratePerSecond === undefined ? 0 : (1_000 * connections) / ratePerSecond;
 
 const slowest = (values: readonly (number | null)[]): number | null => {
   const known = values.filter((value) => value !== null);

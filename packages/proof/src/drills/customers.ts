@@ -133,13 +133,21 @@ const wasInFlight = ({ committing, complete }: Transaction, { begunUs, endedUs }
 
 const isVictim = (faults: readonly Fault[], site: string): boolean => faults.some((fault) => fault.site === site);
 
-/** What the other sites felt of a large write. Just before it they had nothing to complain of; that is what it is held against. */
-export const batchReport = (run: BatchRun, groups: readonly Customers[], window: Window): BatchReport => {
+/**
+ * What the other sites felt of a large write. Just before it they had nothing to complain of; that is what it is held against.
+ * `everyMs`: how often each client would have begun a transfer; 0: as soon as it could.
+ */
+export const batchReport = (
+  run: BatchRun,
+  groups: readonly Customers[],
+  window: Window,
+  everyMs: number,
+): BatchReport => {
   const others = groups.filter(({ site }) => site !== run.site);
   const during: Window = { startUs: run.begunUs, endUs: run.endedUs };
   const before: Window = { startUs: window.startUs + warmUpUs, endUs: run.begunUs };
-  const p99BeforeMs = p99Of(others, before);
-  const p99DuringMs = p99Of(others, during);
+  const p99BeforeMs = p99Of(others, before, everyMs);
+  const p99DuringMs = p99Of(others, during, everyMs);
   const pauses = others.flatMap(({ acks }) => longestPause(acks, during, window)?.ms ?? []);
   return {
     rows: run.rows,
@@ -158,13 +166,22 @@ export const batchReport = (run: BatchRun, groups: readonly Customers[], window:
 
 const warmUpUs = 2_000_000;
 
-/** Of every transfer that was under way at some time of the window. */
-const p99Of = (groups: readonly Customers[], { startUs, endUs }: Window): number | null => {
-  const inWindow = groups
+/**
+ * Of every transfer that was under way at some time of the window, and of those that were not even begun because their client was
+ * waiting: without these a standstill of seconds would count as one slow transfer for each client.
+ */
+const p99Of = (groups: readonly Customers[], { startUs, endUs }: Window, everyMs: number): number | null => {
+  const felt = groups
     .flatMap(({ waits }) => waits)
     .filter(({ fromUs, toUs }) => toUs >= startUs && fromUs <= endUs)
-    .map(({ fromUs, toUs }) => (toUs - fromUs) / 1_000)
+    .flatMap(({ fromUs, toUs }) => withOmitted((toUs - fromUs) / 1_000, everyMs))
     .sort((a, b) => a - b);
-  const found = percentile(inWindow, 0.99);
+  const found = percentile(felt, 0.99);
   return found === null ? null : tenth(found);
+};
+
+/** A wait, and what those would have waited that should have begun meanwhile. */
+export const withOmitted = (waitMs: number, everyMs: number): readonly number[] => {
+  if (everyMs <= 0) return [waitMs];
+  return Array.from({ length: Math.floor(waitMs / everyMs) + 1 }, (_, missed) => waitMs - missed * everyMs);
 };

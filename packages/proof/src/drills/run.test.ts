@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { type ArenaSetting, simulatedArena } from '../testing/simulated-arena.ts';
 import { virtualClock } from '../testing/virtual-clock.ts';
 import { drills } from './catalog.ts';
-import { runDrill } from './run.ts';
+import { withOmitted } from './customers.ts';
+import { type DrillOptions, runDrill } from './run.ts';
+import { summariseRuns } from './runs.ts';
 import type { DrillName } from './schedule.ts';
 
 const options = {
@@ -19,7 +21,7 @@ const options = {
   command: 'coequal drill … --seed 11',
 };
 
-const play = async (name: DrillName, setting: ArenaSetting = {}, change: Partial<typeof options> = {}) => {
+const play = async (name: DrillName, setting: ArenaSetting = {}, change: Partial<DrillOptions> = {}) => {
   const clock = virtualClock();
   const arena = simulatedArena(clock, seededRandom(change.seed ?? options.seed), setting);
   const result = await clock.run(runDrill(arena.tools, name, { ...options, ...change }));
@@ -142,4 +144,96 @@ describe('a drill', () => {
     expect(report.findings).toEqual([]);
     expect(report.passed).toBe(true);
   });
+});
+
+describe('a drill through gateways', () => {
+  const through: Partial<DrillOptions> = {
+    via: 'gateway',
+    seconds: 12,
+    ratePerSecond: 20,
+    beside: { connections: 1, ratePerSecond: 20 },
+  };
+  const crowded: Partial<DrillOptions> = { ...through, seconds: 10, connections: 16, ratePerSecond: 600 };
+
+  test.each(['site-kill', 'site-partition', 'full-outage', 'gateway-kill', 'gateway-hang', 'gateway-stop'] as const)(
+    '%s accounts for everything',
+    async (name) => {
+      const { report } = await play(name, {}, through);
+      expect(report.problems).toEqual([]);
+      expect(report.findings).toEqual([]);
+      expect(report).toMatchObject({ name, passed: true, lost: 0, doubled: 0, diverged: 0, via: 'gateway' });
+      expect(report.gateway).not.toBeNull();
+      expect(report.directTimeline.map(({ site }) => site)).toEqual(['north', 'south', 'east']);
+    },
+  );
+
+  test.each(['instance-kill', 'instance-partition', 'instance-stop'] as const)(
+    '%s shows no error through them, and errors directly beside',
+    async (name) => {
+      const { report } = await play(name, {}, through);
+      const victim = report.sites.find(({ faulted }) => faulted);
+      expect(report.errors).toBe(0);
+      expect(victim?.direct?.errors).toBeGreaterThan(0);
+      expect(report.verdict).toMatch(/customers waited .* at most and saw no error\.$/);
+      expect(report.pauses.gateway?.faults).toBe(1);
+      expect(report.pauses.direct?.faults).toBe(1);
+    },
+  );
+
+  test('that loses a gateway has every COMMIT in doubt decided by another one', async () => {
+    const { report } = await play('gateway-kill', {}, crowded);
+    expect(report.inDoubt).toBeGreaterThan(0);
+    expect(report.answered).toBeGreaterThan(0);
+    expect(report.misjudged).toBe(0);
+    expect(report.checks).toContainEqual(
+      expect.objectContaining({ passed: true, essential: true, text: expect.stringMatching(/^Gateways could say/) }),
+    );
+  });
+
+  test('does not pass when a gateway says what is not so', async () => {
+    const { report } = await play('gateway-kill', { lies: { misjudge: 1 } }, crowded);
+    expect(report.passed).toBe(false);
+    expect(report.misjudged).toBeGreaterThan(0);
+  });
+
+  test('goes on until so many COMMITs were in flight at faults, and counts them', async () => {
+    const { report } = await play('commit-kill', {}, { ...through, style: 'mixed', connections: 16, commits: 40 });
+    expect(report.commits.inFlight).toBeGreaterThanOrEqual(40);
+    expect(report.commits.faults).toBeGreaterThan(1);
+    expect(report.commits.decided).toBe(report.commits.inDoubt);
+    expect(report.checks.filter(({ passed }) => !passed)).toEqual([]);
+  });
+
+  test('has so many single faults, and tells the pauses of all', async () => {
+    const { report } = await play('single-faults', {}, { ...through, faults: 7 });
+    expect(report.faults).toHaveLength(7);
+    expect(report.pauses.gateway).toMatchObject({ faults: 7 });
+    expect(summariseRuns([report, report]).pauses.gateway?.runs).toBe(14);
+  });
+
+  test('of a large write tells what the other sites felt, and whether it is whole', async () => {
+    const batch = { rows: 1_000, largeWrites: { aboveBytes: 2 ** 20, rule: 'refuse' as const } };
+    const refused = (await play('batch', {}, { ...through, batch })).report;
+    expect(refused.batch).toMatchObject({ rule: 'refuse', outcome: 'refused', reason: '1105: too large' });
+    expect(Object.values(refused.batch?.changedRows ?? {})).toEqual([0, 0, 0]);
+    const done = (await play('batch', {}, { ...through, batch: { rows: 1_000 } })).report;
+    expect(done.batch).toMatchObject({ rule: null, outcome: 'done' });
+    expect(done.batch?.ratio).toBeGreaterThan(0);
+    expect(done.verdict).toMatch(/a write of 1,000 rows without a rule was done/i);
+  });
+
+  test('cannot be held where there are none', async () => {
+    const clock = virtualClock();
+    const arena = simulatedArena(clock, seededRandom(1));
+    const bare = { ...arena.tools, arena: { ...arena.tools.arena, gateways: () => [] } };
+    await expect(runDrill(bare, 'gateway-kill', { ...options, via: 'gateway' })).rejects.toMatchObject({
+      code: 'DRILL_IMPOSSIBLE',
+    });
+  });
+});
+
+test('who waits keeps others from beginning: they count too', () => {
+  expect(withOmitted(10, 40)).toEqual([10]);
+  expect(withOmitted(100, 40)).toEqual([100, 60, 20]);
+  expect(withOmitted(100, 0)).toEqual([100]);
 });

@@ -152,17 +152,13 @@ const refuseWithoutGateways = (arena: Arena, { via }: DrillOptions): void => {
   });
 };
 
-const scheduleOptions = (arena: Arena, { seed, seconds, faults, commits }: DrillOptions): ScheduleOptions => {
-  const [site] = arena.sites();
-  return {
-    seed,
-    seconds,
-    sites: arena.sites(),
-    gateways: Math.max(1, arena.gateways().filter((gateway) => gateway.site === site).length),
-    ...(faults === undefined ? {} : { faults }),
-    ...(commits === undefined ? {} : { commits }),
-  };
-};
+const scheduleOptions = (arena: Arena, { seed, seconds, faults, commits }: DrillOptions): ScheduleOptions => ({
+  seed,
+  seconds,
+  sites: arena.sites(),
+  ...(faults === undefined ? {} : { faults }),
+  ...(commits === undefined ? {} : { commits }),
+});
 
 const countedSince = (before: GatewayCounters, after: GatewayCounters): GatewayCounters => ({
   replays: after.replays - before.replays,

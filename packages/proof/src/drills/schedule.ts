@@ -51,8 +51,6 @@ export type ScheduleOptions = {
   readonly seed: number;
   readonly seconds: number;
   readonly sites: readonly string[];
-  /** Gateways of a site, for the drills that break one; 2 unless told. */
-  readonly gateways?: number;
   /** How many faults, for the drills that go in rounds; as many as fit the length unless told. */
   readonly faults?: number;
   /** Rounds until so many COMMITs were in flight at faults. */
@@ -132,14 +130,14 @@ const faultOf = (kind: Breaking, whole: boolean, site: string): Fault => ({ kind
 const restarted = (kind: Breaking, whole: boolean, site: string, atMs: number): readonly Step[] =>
   kind === 'kill' && whole ? [{ kind: 'restart-clients', atMs, site }] : [];
 
-/** One gateway of one site. A gateway that is restarted in order is back by itself: there is nothing to heal. */
+/** The first gateway of one site, which is the one that clients prefer. */
 const gatewayFault = (
   kind: GatewayFaultKind,
   totalMs: number,
-  { sites, gateways = 2 }: ScheduleOptions,
+  { sites }: ScheduleOptions,
   random: Random,
 ): readonly Step[] => {
-  const fault: Fault = { kind, site: pick(sites, random), gateway: 1 + random.below(gateways) };
+  const fault: Fault = { kind, site: pick(sites, random), gateway: 1 };
   const atMs = jitter(totalMs * 0.3, random);
   const healMs = jitter(totalMs * 0.6, random);
   return [
