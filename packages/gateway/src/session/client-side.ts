@@ -12,14 +12,21 @@ import {
   type ServerError,
 } from '@coequal/mysql-wire';
 import { SessionBooks } from './books.ts';
-import type { Link, Request } from './model.ts';
+import type { End, Link, Request } from './model.ts';
 
 /** Unread requests above this make the client wait. */
 const waitingRequestBytes = 1_048_576;
 /** Small pieces are joined before they are written. */
 const joinBelowBytes = 32_768;
 
+/** The answer to one piece of a statement that is carried out in several: added up, and not sent. */
+export type PieceAnswer = {
+  affected: bigint;
+  error: { readonly number: number; readonly sqlState: string; readonly message: string } | null;
+};
+
 export abstract class ClientSide extends SessionBooks {
+  #piece: { readonly answer: PieceAnswer; readonly done: (answer: PieceAnswer) => void } | null = null;
   #out: Buffer[] = [];
   #clientBlocked = false;
   protected clientPaused = false;
@@ -98,7 +105,22 @@ export abstract class ClientSide extends SessionBooks {
     this.link?.resume();
   }
 
+  /** What is answered until the session rests is kept from the client, and handed to `done`. */
+  beginPiece(done: (answer: PieceAnswer) => void): void {
+    this.#piece = { answer: { affected: 0n, error: null }, done };
+  }
+
+  /** The instance has answered the piece. */
+  protected pieceAnswered(end: End): void {
+    if (this.#piece === null) return;
+    const { answer } = this.#piece;
+    answer.affected = end.affected;
+    if (end.kind === 'err')
+      answer.error = { number: end.errorNumber, sqlState: end.errorState, message: end.errorMessage };
+  }
+
   protected toClient(request: Request, bytes: Buffer): void {
+    if (this.#piece !== null) return;
     request.begun = true;
     this.#out.push(bytes);
   }
@@ -120,6 +142,13 @@ export abstract class ClientSide extends SessionBooks {
   rest(): void {
     this.flush();
     if (this.phase === 'ended') return;
+    if (this.#piece !== null) {
+      const { answer, done } = this.#piece;
+      this.#piece = null;
+      this.enter('asking');
+      done(answer);
+      return;
+    }
     this.enter('idle');
     this.pump();
   }
@@ -130,6 +159,10 @@ export abstract class ClientSide extends SessionBooks {
   }
 
   answerOk(fields: { affected?: bigint; insertId?: bigint; status?: number; warnings?: number } = {}): void {
+    if (this.#piece !== null) {
+      this.#piece.answer.affected = fields.affected ?? 0n;
+      return;
+    }
     const status = fields.status ?? this.status;
     this.#out.push(
       okPacket(
@@ -147,6 +180,10 @@ export abstract class ClientSide extends SessionBooks {
   }
 
   answerError(error: ServerError, message: string): void {
+    if (this.#piece !== null) {
+      this.#piece.answer.error = { ...error, message };
+      return;
+    }
     this.#out.push(errPacket({ ...error, message }, this.sequence));
     this.flush();
   }
@@ -167,6 +204,9 @@ export abstract class ClientSide extends SessionBooks {
     if (this.phase === 'ended') return;
     this.flush();
     this.enter('ended');
+    const piece = this.#piece;
+    this.#piece = null;
+    piece?.done(piece.answer);
     this.ending.abort();
     this.closeUnit(false);
     this.taker = null;

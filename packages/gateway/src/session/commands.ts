@@ -19,6 +19,7 @@ import {
 import { classify } from '../sql/classify.ts';
 import { guardNames, tablesWritten } from '../sql/parts.ts';
 import { detail, flag, type Lexing, lexingOf, type Statement, type StatementKind } from '../sql/statement.ts';
+import { inPieces, tellChunkFailure } from './chunks.ts';
 import { onLoss, type RequestClass } from './continuity.ts';
 import type { End, Request } from './model.ts';
 import type { Prepared } from './prepared.ts';
@@ -69,6 +70,13 @@ const query = (relay: Relay, packet: Packet, sql: Buffer): void => {
   if (answersItself(relay, statement, sql)) return;
   const rewritten = withRowCount(relay, statement, sql);
   const sent = rewritten === null ? packet : { raw: rewritten, payload: rewritten.subarray(4) };
+  const pieces = inPieces(relay, statement, sql, (raw, text) =>
+    start(relay, makeRequest(relay, { raw, payload: raw.subarray(4) }, statement, text, null)),
+  );
+  if (pieces !== null) {
+    carryOutInPieces(relay, pieces, makeRequest(relay, sent, statement, sql, null));
+    return;
+  }
   const refusal = refusalOf(relay, statement, sql);
   if (refusal === null) {
     start(relay, makeRequest(relay, sent, statement, sql, null));
@@ -87,6 +95,21 @@ const query = (relay: Relay, packet: Packet, sql: Buffer): void => {
     },
     (error: unknown) => {
       relay.answerError(SERVER_ERROR.unknown, `The gateway could not check this statement: ${reasonOf(error)}`);
+      relay.rest();
+    },
+  );
+};
+
+const carryOutInPieces = (relay: Relay, pieces: Promise<boolean>, whole: Request): void => {
+  relay.enter('asking');
+  pieces.then(
+    (done) => {
+      if (relay.phase !== 'asking') return;
+      if (done) relay.rest();
+      else start(relay, whole);
+    },
+    (error: unknown) => {
+      tellChunkFailure(relay, error);
       relay.rest();
     },
   );

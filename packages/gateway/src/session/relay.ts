@@ -520,6 +520,7 @@ export class Relay extends ClientSide {
       this.status = request.response === 'prepare' || request.response === 'statistics' ? this.status : end.status;
     this.statements += 1;
     request.onAnswer?.(end);
+    this.pieceAnswered(end);
     this.accountFor(request, end);
     if (request.class !== 'wrapped') this.last.disturbed = false;
     if (request.class !== 'wrapped') this.last.warnings = null;

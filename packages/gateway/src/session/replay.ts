@@ -7,6 +7,7 @@ import type { Relay } from './relay.ts';
 import { settingStatements } from './settings-of-session.ts';
 import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
 import { type Entry, Seen, type Unit } from './unit.ts';
+import { readTexts } from './user-variables.ts';
 
 /** Before something is tried again: long enough for the winner to finish, growing with each time. */
 const backoffMs = { first: 2, longest: 60 };
@@ -42,6 +43,17 @@ const ask = (relay: Relay, commands: readonly Command[]): Promise<readonly End[]
   return answered.promise.finally(() => {
     relay.recoveryLost = null;
   });
+};
+
+/** Rows of a small question of the gateway's own, as texts; null: it was refused, or the connection went meanwhile. */
+export const askRows = async (relay: Relay, sql: string): Promise<readonly (readonly (string | null)[])[] | null> => {
+  const collected: Buffer[] = [];
+  const from = relay.link;
+  const step = { ...ownStep('only', 'query'), collected };
+  const answers = await ask(relay, [{ step, raw: queryPacket(sql) }]);
+  relay.last.disturbed = true;
+  if (answers === 'lost' || answers.some(({ kind }) => kind === 'err')) return null;
+  return readTexts(Buffer.concat(collected), from);
 };
 
 /** What every connection begins with: what the instance is to report, and the outcome statement. */

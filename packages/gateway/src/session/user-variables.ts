@@ -49,6 +49,20 @@ export const readUserVariables = (plain: Buffer, from: From): readonly UserVaria
   return found;
 };
 
+/** All rows as texts, of as many columns as there are; null: they cannot be read. */
+export const readTexts = (plain: Buffer, from: From): readonly (readonly (string | null)[])[] | null => {
+  const packets = packetsOf(plain);
+  if (packets === undefined || from === null) return null;
+  const columns = packets[0]?.[0] ?? 0;
+  const rows: (string | null)[][] = [];
+  for (const row of rowsOf(packets, from.capabilities)) {
+    const values = parseTextRow(row, columns);
+    if (isProblem(values)) return null;
+    rows.push(values.map((value) => value?.toString('utf8') ?? null));
+  }
+  return rows;
+};
+
 /** Code and message of each warning that `coequal.record` answers with. */
 export const readWarnings = (plain: Buffer, from: From): readonly (readonly [number, string])[] | null => {
   const packets = packetsOf(plain);
