@@ -58,7 +58,6 @@ const carryOut = async (relay: Relay, { statement, sql, shape, limitBytes, send 
       return true;
     }
     const answer: PieceAnswer = await sendPiece(relay, send, pieceText(shape, size.key, after, upTo));
-    if (relay.phase === 'ended') return true;
     if (answer.error !== null) {
       tellStopped(relay, answer.error, answer.error.message, affected);
       return true;
