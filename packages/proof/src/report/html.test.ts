@@ -57,6 +57,48 @@ describe('the page of a report', () => {
     expect(page).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;');
   });
 
+  test('shows what was felt through gateways beside what was felt directly, and what was in flight', async () => {
+    const clock = virtualClock();
+    const arena = simulatedArena(clock, seededRandom(4));
+    const load = { connections: 2, ratePerSecond: 20, accounts: 20, initialBalance: 50_000, statementMs: 1_000 };
+    const options = {
+      ...load,
+      seed: 4,
+      seconds: 12,
+      via: 'gateway' as const,
+      beside: { connections: 1, ratePerSecond: 10 },
+      faults: 2,
+      batch: { rows: 10 },
+      ledgerFolder: '/ledgers',
+      command: 'coequal drill single-faults',
+    };
+    const through = (await clock.run(runDrill(arena.tools, 'single-faults', options))).report;
+    await clock.run(arena.settled());
+    const page = reportHtml({
+      ...through,
+      commits: { ...through.commits, inFlight: 12, onVictims: 5 },
+      batch: {
+        rows: 1_000_000,
+        rule: 'refuse',
+        site: 'north',
+        outcome: 'refused',
+        reason: '<too large>',
+        tookMs: 12,
+        p99BeforeMs: 10,
+        p99DuringMs: 12,
+        ratio: 1.2,
+        longestPauseMs: null,
+        changedRows: {},
+      },
+    });
+    expect(page.match(/<td>through gateways<\/td>/g)).toHaveLength(3);
+    expect(page.match(/<td>directly<\/td>/g)).toHaveLength(3);
+    expect(page).toContain('12 at 2 faults, 5 of them where it broke');
+    expect(page).toContain('&lt;too large&gt;');
+    expect(page).toMatch(/Through gateways<\/td><td class="number">2</);
+    expect(page).not.toMatch(/NaN|undefined|Infinity|\[object/);
+  });
+
   test('draws a load that nobody had', () => {
     const idle = report.timeline.map((timeline) => ({ ...timeline, seconds: [], longestPause: null, acknowledged: 0 }));
     expect(reportHtml({ ...report, timeline: idle })).not.toMatch(/NaN|Infinity/);

@@ -6,6 +6,7 @@ import { formatDuration } from '@coequal/kernel';
 import type { DrillReport, FaultReport } from '../drills/report.ts';
 import { capital, fateInWords, faultInWords, listed, money } from '../drills/words.ts';
 import { commonScale, siteChart } from './charts.ts';
+import { exactly, gatewaySection, milliseconds, number, siteTable } from './gateways.ts';
 import { html, type Markup, trusted } from './markup.ts';
 import { style } from './style.ts';
 
@@ -27,6 +28,7 @@ export const reportHtml = (report: DrillReport): string =>
 ${firstScreen(report)}
 ${seconds(report)}
 ${faults(report)}
+${gatewaySection(report)}
 ${accounting(report)}
 ${course(report)}
 ${surroundings(report)}
@@ -37,11 +39,6 @@ ${surroundings(report)}
 
 const title = (report: DrillReport): string =>
   `Drill ${report.name}, ${report.startedAt.slice(0, 10)}: ${report.passed ? 'passed' : 'not passed'}`;
-
-/** To the millisecond below a second, to the hundredth above: what an engineer compares. */
-const exactly = (ms: number): string => (ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`);
-const milliseconds = (ms: number | null): string => (ms === null ? '–' : exactly(ms));
-const number = (value: number): string => value.toLocaleString('en-US');
 
 const firstScreen = (
   report: DrillReport,
@@ -54,7 +51,7 @@ ${figure('Done twice', number(report.doubled), 'transactions', report.doubled > 
 ${figure('Not the same everywhere', number(report.diverged), 'rows', report.diverged > 0)}
 ${moneyFigure(report)}
 </dl>
-${siteTable(report)}`;
+${siteTable(report, (site) => fateOf(report, site))}`;
 
 const state = ({ passed }: DrillReport): Markup =>
   passed ? html`<p class="word fine">● Passed</p>` : html`<p class="word act">▲ Not passed</p>`;
@@ -68,16 +65,6 @@ const moneyFigure = ({ balanceExact, rpo }: DrillReport): Markup => {
     ? figure('Money', 'exact', 'to the cent, on every instance', false)
     : figure('Money', 'wrong', 'the books do not balance', true);
 };
-
-const siteTable = (report: DrillReport): Markup => html`<div class="wide"><table>
-<thead><tr><th>Site</th><th>What happened to it</th><th class="number">Longest pause of its customers</th><th class="number">Errors they saw</th><th class="number">Acknowledged</th><th class="number">Moves to another instance</th></tr></thead>
-<tbody>
-${report.sites.map(
-  (
-    site,
-  ) => html`<tr><td><b>${capital(site.name)}</b></td><td>${fateOf(report, site.name)}</td><td class="number">${site.longestPauseMs === null ? 'its clients died' : exactly(site.longestPauseMs)}</td><td class="number">${number(site.errors)}</td><td class="number">${number(site.acknowledged)}</td><td class="number">${number(site.reconnects)}</td></tr>
-`,
-)}</tbody></table></div>`;
 
 const fateOf = (report: DrillReport, site: string): string => {
   const own = report.faults.flatMap((fault) => fault.faults).filter((fault) => fault.site === site);
@@ -116,7 +103,7 @@ const accounting = (report: DrillReport): Markup => html`<h2>The account</h2>
 <dt>Refused for want of funds</dt><dd>${number(report.refused)}</dd>
 <dt>Conflicts, rolled back and tried again</dt><dd>${number(report.conflicts)}</dd>
 <dt>Failed otherwise, surely not done</dt><dd>${number(report.failed)}</dd>
-<dt>In doubt (no answer)</dt><dd>${number(report.inDoubt)}, of which ${number(report.decided)} are decided</dd>
+<dt>In doubt (no answer)</dt><dd>${number(report.inDoubt)}, of which ${number(report.decided)} are decided; gateways were asked about ${number(report.answered)} of them and said what is so of ${number(report.answered - report.misjudged)}</dd>
 <dt>Half there</dt><dd>${number(report.damaged)}</dd>
 <dt>Asked for by nobody</dt><dd>${number(report.unexplained)}</dd>
 <dt>Recovery point</dt><dd>${number(report.rpo.transactions)} transactions, ${money(report.rpo.amount)} in money</dd>
