@@ -33,7 +33,7 @@ const answerOfOutcome = (relay: Relay, sql: Buffer): boolean => {
     relay.keyIssued = true;
     const { session, sequence } = relay.identity;
     const key = outcomeKey(session, sequence, relay.ports.clock.now());
-    relay.answerRows(['coequal.session()'], [[key.toString('hex')]]);
+    relay.answerRows([question.column], [[key.toString('hex')]]);
     relay.rest();
     return true;
   }
@@ -47,12 +47,12 @@ const answerOfOutcome = (relay: Relay, sql: Buffer): boolean => {
   relay.ports.ask(key).then(
     (answer) => {
       if (relay.phase !== 'asking') return;
-      relay.answerRows(['coequal.outcome()'], [[answer]]);
+      relay.answerRows([question.column], [[answer]]);
       relay.rest();
     },
     () => {
       if (relay.phase !== 'asking') return;
-      relay.answerRows(['coequal.outcome()'], [['unknown']]);
+      relay.answerRows([question.column], [['unknown']]);
       relay.rest();
     },
   );
