@@ -377,6 +377,7 @@ describe('texts end where the session says', () => {
     ['double quotes are a name', { ansiQuotes: true }, 'SELECT "a\\" INTO @b -- "', 'write'],
     ['a name in double quotes can be called', { ansiQuotes: true }, 'SELECT "abs"(1)', 'write'],
     ['a space before the parenthesis', { ignoreSpace: true }, 'SELECT count (*)', 'read'],
+    ['a comment before the parenthesis', { ignoreSpace: true }, 'SELECT now/*!50000 */()', 'write'],
   ])('%s', (_, lexing, sql, kind) => {
     expect(kindOf(sql, lexing)).toBe(kind);
   });

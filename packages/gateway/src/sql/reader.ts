@@ -192,12 +192,24 @@ export class Reader {
     if (this.olderWord === word.AS && this.olderKind === token.word) return;
     const number = this.lastKind === token.word ? this.lastWord : 0;
     const how = this.isPartOfName() ? call.unknown : callOfWord[number];
-    if (how === call.known || (how === call.adjacent && (this.ignoreSpace || this.scanner.start === this.lastEnd))) {
+    if (how === call.known || (how === call.adjacent && this.followsAtOnce())) {
       this.flags |= callMarks[number] ?? 0;
       if (number === word.LAST_INSERT_ID) this.insertIdOpen = true;
       return;
     }
     this.unknownCall = true;
+  }
+
+  /** Nothing stands between the name and the parenthesis, or only what the session ignores: spaces, but no comments. */
+  private followsAtOnce(): boolean {
+    const { start } = this.scanner;
+    if (start === this.lastEnd) return true;
+    if (!this.ignoreSpace) return false;
+    for (let at = this.lastEnd; at < start; at++) {
+      const byte = this.sql[at] ?? 0;
+      if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) return false;
+    }
+    return true;
   }
 
   /** schema.name, or a word that is only the end of a name. */
