@@ -19,6 +19,8 @@ export type HealthRules = {
   readonly slowMs: number;
   /** One that was away must be well for so long before it serves again, ms. */
   readonly steadyMs: number;
+  /** The same for one that was silent: until then it may not have noticed that the others go on without it. */
+  readonly wakingMs: number;
   /** Over this time it gets back its share of the sessions that had left, ms. */
   readonly rampMs: number;
   /** The instance need not be a member of a cluster: it is the only one. */
@@ -163,7 +165,8 @@ const onWell = (health: Health, { state, reason, askedMs, atMs }: Well, rules: H
   if (serves(health.state))
     return state === 'serving' ? onPace(health, reason, askedMs, atMs, rules) : enter(health, state, reason, atMs);
   const wellSinceMs = health.wellSinceMs ?? askedMs;
-  if (atMs - wellSinceMs < rules.steadyMs) return { ...health, wellSinceMs };
+  const enoughMs = health.state === 'silent' ? rules.wakingMs : rules.steadyMs;
+  if (atMs - wellSinceMs < enoughMs) return { ...health, wellSinceMs };
   return { ...enter(health, state, reason, atMs), backMs: atMs };
 };
 

@@ -188,34 +188,37 @@ describe('outcomes in doubt', () => {
     const counts = { acknowledged: 0, refused: 0, committed: 0, absent: 0 };
     const session = newSession(systemClock.now());
     let epoch = 0;
-    for (let sequence = 1; sequence <= 150; sequence += 1) {
-      const id = newId();
-      await app.ask('SET @@SESSION.autocommit = 0');
-      const inserted = await app.ask(`INSERT INTO t (id) VALUES (${id})`);
-      const called = await app.ask(record, [session, epoch, sequence]);
-      const ended = await app.ask('ROLLBACK');
-      if (ended.errno !== 0) await app.ask('ROLLBACK');
-      await app.ask('SET @@SESSION.autocommit = 1');
-      const there = await isThere(id);
-      if (called.errno === 0) {
-        expect(there).toBe(inserted.errno === 0);
-        counts.acknowledged += 1;
-      } else if (recordSurelyRefused(called.errno)) {
-        expect(there).toBe(false);
-        counts.refused += 1;
-      } else {
-        const verdict = await settle(session, epoch, sequence);
-        if (verdict.kind === 'undecided') throw new Error(verdict.reason);
-        expect({ id, there: await isThere(id) }).toEqual({
-          id,
-          there: verdict.kind === 'committed' && inserted.errno === 0,
-        });
-        counts[verdict.kind] += 1;
-        epoch = verdict.epoch;
+    try {
+      for (let sequence = 1; sequence <= 150; sequence += 1) {
+        const id = newId();
+        while ((await app.ask('SET @@SESSION.autocommit = 0')).errno !== 0) await app.ask('DO 0');
+        const inserted = await app.ask(`INSERT INTO t (id) VALUES (${id})`);
+        const called = await app.ask(record, [session, epoch, sequence]);
+        // Switching autocommit on commits what is open: only behind a ROLLBACK that was not killed itself.
+        while ((await app.ask('ROLLBACK')).errno !== 0) await app.ask('DO 0');
+        await app.ask('SET @@SESSION.autocommit = 1');
+        const there = await isThere(id);
+        if (called.errno === 0) {
+          expect(there).toBe(inserted.errno === 0);
+          counts.acknowledged += 1;
+        } else if (recordSurelyRefused(called.errno)) {
+          expect(there).toBe(false);
+          counts.refused += 1;
+        } else {
+          const verdict = await settle(session, epoch, sequence);
+          if (verdict.kind === 'undecided') throw new Error(verdict.reason);
+          expect({ id, there: await isThere(id) }).toEqual({
+            id,
+            there: verdict.kind === 'committed' && inserted.errno === 0,
+          });
+          counts[verdict.kind] += 1;
+          epoch = verdict.epoch;
+        }
       }
+    } finally {
+      done = true;
+      await killing;
     }
-    done = true;
-    await killing;
     expect(counts.acknowledged).toBeGreaterThan(0);
   });
 
@@ -263,6 +266,13 @@ describe('outcomes in doubt', () => {
 });
 
 describe('an instance that hangs', () => {
+  const untilState = (state: string) =>
+    until(
+      systemClock,
+      { what: `db-0 ${state}`, deadlineMs: 60_000 },
+      () => instances.directory.views().find(({ target }) => target.name === 'db-0')?.state === state,
+    );
+
   it('loses its sessions; what hung in COMMIT is settled elsewhere and stays so when it wakes', async () => {
     const left: string[] = [];
     const stop = instances.directory.onLeave((name, reason, gentle) => left.push(`${name} ${reason} ${gentle}`));
@@ -287,11 +297,7 @@ describe('an instance that hangs', () => {
     expect(left).toEqual(['db-0 silent false']);
     expect(instances.directory.choose()?.name).toBe('db-1');
     stand.signal(0, 'SIGCONT');
-    await until(
-      systemClock,
-      { what: 'its return', deadlineMs: 60_000 },
-      () => instances.directory.views().find(({ target }) => target.name === 'db-0')?.state === 'serving',
-    );
+    await untilState('serving');
     const answers = await Promise.all(calls);
     for (const [index, { id }] of trials.entries()) {
       const verdict = verdicts[index];
@@ -312,12 +318,11 @@ describe('an instance that hangs', () => {
         deadlineMs: 1,
       });
       expect(['absent', 'undecided']).toContain(alone.kind);
+      await untilState('silent');
     } finally {
       stand.signal(0, 'SIGCONT');
     }
-    await until(systemClock, { what: 'its return', deadlineMs: 60_000 }, () =>
-      instances.directory.views().every(({ state }) => state === 'serving'),
-    );
+    await untilState('serving');
   });
 });
 

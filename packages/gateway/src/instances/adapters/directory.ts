@@ -83,7 +83,9 @@ class Watched implements Directory {
     this.#rules = {
       silenceMs,
       slowMs: Math.max(250, silenceMs / 3),
-      steadyMs: 500,
+      steadyMs: 250,
+      // Longer than it takes a member to suspect the others, which `silenceMs` is chosen by (seen: 0.5 s after it woke).
+      wakingMs: silenceMs + 300,
       rampMs: 5_000,
       alone: settings.instances.length === 1,
       service: settings.service,
