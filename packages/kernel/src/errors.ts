@@ -193,12 +193,6 @@ const registry = {
     message: 'The gateway {name} was not restarted, and goes on as before: {reason}',
     advice: '{advice}',
   },
-  GATEWAY_FILE_UNSAFE: {
-    kind: 'user',
-    retry: false,
-    message: 'The file {path} holds a secret and can be read by others (mode {mode}).',
-    advice: 'Run `chmod 600 {path}`, and change the secret if others may have read it.',
-  },
   GATEWAY_FILE_INVALID: {
     kind: 'user',
     retry: false,

@@ -24,6 +24,7 @@ export {
   isErrorCode,
   reasonOf,
 } from './errors.ts';
+export { failureText } from './failure-text.ts';
 export { type Clock, jsonLog, type Log, type LogLevel, type Random, seededRandom, silentLog } from './ports.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';

@@ -213,11 +213,12 @@ const connectionMetrics = (counters: Counters) => {
     help: 'Sessions that ended or moved because their worker was drained.',
     labels: ['how'],
   });
+  const refused = connectionsRefusedFamily(counters);
   return {
     logins: countedBy(counters, 'logins', 'Log-ins by result; only `ok` succeeded.', 'result'),
     connections: gaugeOf(counters, 'connections', 'Open connections of clients.', 'sum'),
     connectionsAccepted: counterOf(counters, 'connections_accepted', 'Connections that clients opened.'),
-    connectionsRefused: countedBy(counters, 'connections_refused', 'Connections refused before log-in.', 'reason'),
+    connectionsRefused: (reason: string) => refused.with({ reason }).add(),
     bytesFromClients: counterOf(counters, 'received_bytes', 'Bytes that clients sent.'),
     bytesToClients: counterOf(counters, 'sent_bytes', 'Bytes that were sent to clients.'),
     ended: countedBy(counters, 'ended_sessions', 'Sessions that the gateway ended, by reason.', 'reason'),
@@ -226,8 +227,19 @@ const connectionMetrics = (counters: Counters) => {
   };
 };
 
+/** The supervisor refuses connections too; its series and those of its workers are added up. */
+export const connectionsRefusedFamily = (counters: Counters): Family<'reason', Counter> =>
+  counters.counter({
+    name: `${prefix}_connections_refused_total`,
+    help: 'Connections refused before log-in.',
+    labels: ['reason'],
+  });
+
+export const logLinesDroppedCounter = (counters: Counters): Counter =>
+  counterOf(counters, 'log_lines_dropped', 'Lines of the log lost because nobody took them in time.');
+
 const processMetrics = (counters: Counters) => ({
-  linesDropped: counterOf(counters, 'log_lines_dropped', 'Lines of the log lost because nobody took them in time.'),
+  linesDropped: logLinesDroppedCounter(counters),
   residentBytes: gaugeOf(counters, 'worker_resident_bytes', 'Memory of the worker processes.', 'sum'),
   loopStallSeconds: gaugeOf(
     counters,

@@ -1,0 +1,124 @@
+/**
+ * Sessions without a database, for tests of everything around sessions: lines are answered with the session's number, how
+ * many it has had, the worker's process and the line. `begin` and `end` stand for a transaction, `die` ends the
+ * process as a bug would, `wait` holds the event loop.
+ */
+import type { Socket } from 'node:net';
+import { journalKey } from '../acknowledgements.ts';
+import { makeConnectionIds } from '../connection-ids.ts';
+import type { DrainOptions, DrainResult, SessionService, SessionView, WorkerPorts } from '../ports.ts';
+
+type State = { readonly id: number; count: number; open: boolean; rest: string };
+
+type Session = { readonly socket: Socket; readonly state: State; readonly data: (chunk: Buffer) => void };
+
+export const openEcho = (ports: WorkerPorts, perUser: number): SessionService<Socket> => {
+  const sessions = new Map<number, Session>();
+  const nextId = makeConnectionIds(ports.slot, { next: () => 0, below: () => 0 }, (id) => sessions.has(id));
+  let draining: DrainOptions<Socket> | undefined;
+  let allGone: (() => void) | undefined;
+  const result = { handedOver: 0, closed: 0, cut: 0 };
+
+  const gone = (id: number): void => {
+    if (!sessions.delete(id)) return;
+    ports.leave('echo');
+    if (sessions.size === 0) allGone?.();
+  };
+
+  const drainOne = ({ socket, state, data }: Session): void => {
+    if (state.open || draining === undefined) return;
+    socket.off('data', data);
+    if (draining.handOver?.(socket, state) === true) {
+      result.handedOver += 1;
+      gone(state.id);
+      return;
+    }
+    result.closed += 1;
+    socket.end('closed\n');
+  };
+
+  const answer = (session: Session, line: string): void => {
+    const { socket, state } = session;
+    if (line === 'die') process.exit(7);
+    state.open = line === 'begin' || (line !== 'end' && state.open);
+    state.count += 1;
+    ports.metrics.user('echo').requests.add();
+    ports.acknowledge({
+      key: journalKey(Buffer.from(String(state.id))),
+      epoch: 1,
+      sequence: state.count,
+      outcome: 'committed',
+      gtid: '',
+    });
+    socket.write(`${state.id} ${state.count} ${process.pid} ${line}\n`);
+    if (draining !== undefined) drainOne(session);
+  };
+
+  const hold = (socket: Socket, state: State): void => {
+    const data = (chunk: Buffer): void => {
+      const lines = (state.rest + chunk.toString()).split('\n');
+      state.rest = lines.pop() ?? '';
+      for (const line of lines) answer(session, line);
+    };
+    const session = { socket, state, data };
+    sessions.set(state.id, session);
+    socket.on('data', data);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => gone(state.id));
+  };
+
+  return {
+    accept: (socket) => {
+      void ports.admit('echo', perUser).then((admitted) => {
+        if (admitted) hold(socket, { id: nextId(), count: 0, open: false, rest: '' });
+        else socket.end('refused\n');
+      });
+    },
+    resume: (socket, state) => {
+      ports.rejoin('echo');
+      hold(socket, state as State);
+    },
+    sessions: () => [...sessions.values()].map(viewOf),
+    count: () => sessions.size,
+    kill: (id) => {
+      const session = sessions.get(id);
+      session?.socket.destroy();
+      return session === undefined ? 'unknown' : 'done';
+    },
+    drain: async (options): Promise<DrainResult> => {
+      draining = options;
+      const ended = new Promise<void>((resolve) => {
+        allGone = resolve;
+        if (sessions.size === 0) resolve();
+      });
+      for (const session of [...sessions.values()]) drainOne(session);
+      await Promise.race([ended, ports.clock.sleep(options.deadlineMs)]);
+      for (const { socket } of sessions.values()) {
+        result.cut += 1;
+        socket.destroy();
+      }
+      return result;
+    },
+    close: async () => {
+      for (const { socket } of sessions.values()) socket.destroy();
+    },
+  };
+};
+
+const viewOf = ({ state, socket }: Session): SessionView => ({
+  id: state.id,
+  user: 'echo',
+  client: `${socket.remoteAddress}:${socket.remotePort}`,
+  tls: false,
+  database: null,
+  instance: 'bank-north',
+  state: 'idle',
+  sinceMs: 0,
+  inTransaction: state.open,
+  transactionMs: state.open ? 0 : null,
+  notReplayable: null,
+  journalBytes: 0,
+  statements: state.count,
+  transactions: 0,
+  replays: 0,
+});
