@@ -164,7 +164,7 @@ const onWell = (health: Health, { state, reason, askedMs, atMs }: Well, rules: H
   if (health.state === 'starting') return enter(health, state, reason, atMs);
   if (serves(health.state))
     return state === 'serving' ? onPace(health, reason, askedMs, atMs, rules) : enter(health, state, reason, atMs);
-  const wellSinceMs = health.wellSinceMs ?? askedMs;
+  const wellSinceMs = health.wellSinceMs ?? atMs;
   const enoughMs = health.state === 'silent' ? rules.wakingMs : rules.steadyMs;
   if (atMs - wellSinceMs < enoughMs) return { ...health, wellSinceMs };
   return { ...enter(health, state, reason, atMs), backMs: atMs };
