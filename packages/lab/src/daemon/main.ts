@@ -122,6 +122,8 @@ const environmentOf = (definition: LabDefinition): Readonly<Record<string, strin
   PATH: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   LANG: 'C.UTF-8',
   COEQUAL_LAB: markOf(definition),
+  // A lab starts some twenty programs of ours: with compiled code kept, in half the time.
+  ...(process.env['NODE_COMPILE_CACHE'] === undefined ? {} : { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] }),
 });
 
 const describe = (error: unknown) =>
