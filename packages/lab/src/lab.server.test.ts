@@ -1,4 +1,7 @@
-/** Labs as people use them: every fault and its healing, every way to end, what is kept, and what is refused. */
+/**
+ * Labs as people use them: every fault and its healing, every way to end, what is kept, and what is refused. Most of them without
+ * gateways, which have their own tests (`gateways.server.test.ts`).
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -33,7 +36,7 @@ afterAll(async () => {
 
 const start = (name: string, options: Partial<LabOptions> = {}, signal?: AbortSignal): Promise<LabHandle> =>
   startLab(
-    { name, sites: 3, keep: false, hosts: false, workload: true, ...options, detach: true },
+    { name, sites: 3, keep: false, hosts: false, workload: true, gateways: 0, ...options, detach: true },
     silent,
     undefined,
     signal,
@@ -182,7 +185,15 @@ CREATE TABLE lines_of_log (a INT);
     const path = `${home.folder}/dump.sql.gz`;
     await writeFile(path, gzipSync(dump));
     const said: string[] = [];
-    const options = { name: 't-kept', sites: 3, keep: true, hosts: false, workload: true, detach: true } as const;
+    const options = {
+      name: 't-kept',
+      sites: 3,
+      keep: true,
+      hosts: false,
+      workload: true,
+      gateways: 1,
+      detach: true,
+    } as const;
     const lab = await startLab({ ...options, loadPath: path }, (step, detail) => said.push(`${step} ${detail ?? ''}`));
     expect(said.join('\n')).toMatch(
       /warning bank\.notes uses MyISAM[\s\S]*warning bank\.lines_of_log has no primary key/,

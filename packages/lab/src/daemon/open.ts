@@ -210,6 +210,8 @@ const openGatewayAccount = async (driver: GaleraDriver, { user, password }: Acco
   await driver.administer('GRANT PROCESS, CONNECTION ADMIN ON *.* TO ?@?', [user, '%']);
   await driver.administer('GRANT SELECT ON mysql.global_priv TO ?@?', [user, '%']);
   await driver.administer('GRANT ALL PRIVILEGES ON coequal.* TO ?@? WITH GRANT OPTION', [user, '%']);
+  // PUBLIC comes into being with its first grant, which is an administrator's to give.
+  await driver.administer('GRANT USAGE ON *.* TO PUBLIC');
 };
 
 /** The lab's half of the carried ports; in plain mode the instances' own addresses are this machine's. */

@@ -161,7 +161,7 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
 /** The last line of its log that says something. */
 const lastWords = async (path: string): Promise<string> => {
   const lines = (await readTail(path, 4_096)).trim().split('\n');
-  return lines.at(-1)?.slice(0, 300) ?? '';
+  return lines.at(-1)?.slice(0, 1_000) ?? '';
 };
 
 const accepts = (to: NetConnectOpts): Promise<boolean> =>

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolderOf } from '@coequal/engines';
 import { codeOf, systemClock, until } from '@coequal/kernel';
-import { type Link, linkOpener } from '@coequal/proof';
+import { type Link, linkOpener, type Via } from '@coequal/proof';
 import type { LabHandle } from '../client.ts';
 import { removeStaleHosts } from '../hosts/cgroups.ts';
 import { findMarked } from '../process/sweep.ts';
@@ -101,19 +101,27 @@ export const untilWhole = async (lab: LabHandle): Promise<LabSnapshot> => {
   });
 };
 
-/** A session of the lab's own account at a site, as a person on this machine would open it. */
-export const sessionAt = async (lab: LabHandle, site: string): Promise<Link> => {
-  const { sites, user, password, database, authorityPath } = await lab.snapshot();
-  const instance = sites.find(({ name }) => name === site)?.instances[0];
-  if (instance === undefined) throw new Error(`no instance at ${site}`);
+/** A way in, as this machine reaches it. */
+export type Door = { readonly name: string; readonly site: string; readonly host: string; readonly port: number };
+
+/** The first instance, or the first gateway, of a site. */
+export const doorAt = ({ sites }: LabSnapshot, site: string, via: Via): Door => {
+  const found = sites.find(({ name }) => name === site);
+  const door = via === 'gateway' ? found?.gateways[0] : found?.instances[0];
+  if (door === undefined) throw new Error(`no way into ${site}`);
+  const { name, host, port } = door;
+  return { name, site, host, port };
+};
+
+/** A session of the lab's own account, as a person on this machine would open it. */
+export const linkAt = async (lab: LabHandle, { name, site, host, port }: Door): Promise<Link> => {
+  const { user, password, database, authorityPath } = await lab.snapshot();
   return linkOpener({ connectMs: 10_000, statementMs: 30_000 })({
-    instance: instance.name,
-    site,
-    host: instance.host,
-    port: instance.port,
-    user,
-    password,
-    database,
+    ...{ instance: name, site, host, port, user, password, database },
     ...(authorityPath === null ? {} : { authority: await readFile(authorityPath, 'utf8') }),
   });
 };
+
+/** At a site's instance. */
+export const sessionAt = async (lab: LabHandle, site: string): Promise<Link> =>
+  linkAt(lab, doorAt(await lab.snapshot(), site, 'direct'));
