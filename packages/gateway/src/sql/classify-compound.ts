@@ -5,7 +5,7 @@
  */
 import type { Reader } from './reader.ts';
 import { token } from './scanner.ts';
-import { flag, type StatementKind } from './statement.ts';
+import { detail, flag, type StatementKind } from './statement.ts';
 import { word } from './words.ts';
 
 /** Begins a compound statement. */
@@ -56,6 +56,7 @@ const mayEndTransaction = (number: number): boolean => {
 
 /** BEGIN NOT ATOMIC, IF, CASE and loops outside of programs: read to the end of everything. */
 export const readCompound = (reader: Reader): StatementKind => {
+  reader.details |= detail.assignsVariables;
   for (; reader.kind !== token.end; reader.step()) {
     if (reader.kind !== token.word) continue;
     if (mayEndTransaction(reader.word)) reader.flags |= flag.transactionControl;

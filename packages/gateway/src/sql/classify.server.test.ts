@@ -7,7 +7,7 @@ import { type Ground, openGround } from '@coequal/engines/testing';
 import fc from 'fast-check';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classify, flag } from './classify.ts';
+import { classify, flag, type StatementKind } from './classify.ts';
 import { harmlessCalls } from './words.ts';
 
 let ground: Ground;
@@ -347,9 +347,165 @@ describe('a statement that is called a read', () => {
         }
         expect(!isRead || same, sql).toBe(true);
       }),
-      { numRuns: 3_000, interruptAfterTimeLimit: 60_000 },
+      { numRuns: 2_000, interruptAfterTimeLimit: 60_000 },
     );
     // Not all of them were refused by the server.
     expect(Math.min(reads, others), `${reads} reads and ${others} others`).toBeGreaterThan(200);
+  });
+});
+
+/** Statements around transactions; `~` is where something odd may stand. */
+const around = fc
+  .tuple(
+    fc.constantFrom(
+      ...[
+        'COMMIT',
+        'COMMIT~WORK',
+        'COMMIT~AND~CHAIN',
+        'COMMIT~AND~NO~CHAIN~NO~RELEASE',
+        'ROLLBACK',
+        'ROLLBACK~AND~CHAIN',
+        'BEGIN',
+      ],
+      ...[
+        'BEGIN~WORK',
+        'START~TRANSACTION',
+        'START~TRANSACTION~READ~WRITE',
+        'SAVEPOINT~x',
+        'ROLLBACK~TO~x',
+        'RELEASE~SAVEPOINT~x',
+      ],
+      ...[
+        'SET~autocommit~=~1',
+        'SET~@@session~.~autocommit~=~1',
+        'SET~`autocommit`~=~1',
+        'SET~@@`autocommit`~=~1',
+        'SET~@a~=~1,~autocommit~=~1',
+      ],
+      ...[
+        'SET~NAMES~utf8mb4',
+        'SET~SESSION~sql_mode~=~DEFAULT',
+        'SET~SESSION~TRANSACTION~READ~WRITE',
+        'SET~@a~=~(~SELECT~1~)',
+        'SET~ROLE~NONE',
+      ],
+      ...[
+        "SET~PASSWORD~=~PASSWORD(~'odd'~)",
+        'SET~DEFAULT~ROLE~NONE',
+        'SET~STATEMENT~max_statement_time=1~FOR~COMMIT',
+        'SET~NAMES~utf8mb4,~@@autocommit=1',
+      ],
+      ...[
+        'CREATE~TABLE~IF~NOT~EXISTS~u~(a~INT~PRIMARY~KEY)',
+        'DROP~TABLE~IF~EXISTS~u',
+        'TRUNCATE~witness',
+        'ALTER~TABLE~witness~COMMENT~"a"',
+      ],
+      ...[
+        'CREATE~TEMPORARY~TABLE~IF~NOT~EXISTS~v~(a~INT)~ENGINE=InnoDB',
+        'DROP~TEMPORARY~TABLE~IF~EXISTS~v',
+        'CREATE~OR~REPLACE~VIEW~w~AS~SELECT~1',
+      ],
+      ...[
+        'ANALYZE~TABLE~t',
+        'ANALYZE~SELECT~1',
+        'CHECKSUM~TABLE~t',
+        'CHECK~TABLE~t',
+        'LOCK~TABLES~t~WRITE,~witness~WRITE',
+        'UNLOCK~TABLES',
+        'FLUSH~STATUS',
+      ],
+      ...[
+        'HANDLER~t~OPEN',
+        'HANDLER~t~CLOSE',
+        'HELP~"select"',
+        'SHOW~TABLES',
+        'DESCRIBE~t',
+        'USE~odd',
+        'DO~1',
+        'KILL~QUERY~1',
+        'EXPLAIN~SELECT~1',
+      ],
+      ...[
+        'PREPARE~p~FROM~"COMMIT"',
+        'EXECUTE~p',
+        'EXECUTE~IMMEDIATE~"COMMIT"',
+        'CALL~done()',
+        'BEGIN~NOT~ATOMIC~COMMIT;~END',
+        'IF~1~THEN~COMMIT;~END~IF',
+      ],
+      ...[
+        'SELECT~1;~COMMIT',
+        'SELECT~1~/*!~;~COMMIT~*/',
+        '/*!50000~COMMIT~*/',
+        '/*!99999~SELECT~1~;~*/~COMMIT',
+        'SIGNAL~SQLSTATE~"01000"',
+        'GET~DIAGNOSTICS~@a=NUMBER',
+      ],
+      ...[
+        'INSERT~t~VALUES~(NULL,1)',
+        'UPDATE~t~SET~a=2~LIMIT 1',
+        'DELETE~FROM~t~LIMIT 1',
+        'REPLACE~t~VALUES~(NULL,1)',
+        'OPTIMIZE~TABLE~t',
+      ],
+    ),
+    fc.infiniteStream(
+      fc.constantFrom(
+        ' ',
+        ' ',
+        '\n',
+        ' /* a */ ',
+        ' /*! */ ',
+        ' -- "\n',
+        ' # (\n',
+        ' /*!50000 */ ',
+        " /* ' */ ",
+        ' /*!99999 x */ ',
+      ),
+    ),
+    fc.constantFrom('', '', ';', ' -- a', ' /* ; */'),
+  )
+  .map(([template, blanks, end]) => `${template.replaceAll('~', () => String(blanks.next().value))}${end}`);
+
+/** Kinds that promise to leave the transaction as it is. */
+const staying: ReadonlySet<StatementKind> = new Set(['read', 'write', 'savepoint', 'use', 'temporary', 'handler']);
+
+describe('a statement that is said to end no transaction', () => {
+  it('ends none', async () => {
+    const session = await open(false);
+    const onlooker = await open(false);
+    for (const sql of ['CREATE TABLE mark (id INT PRIMARY KEY AUTO_INCREMENT)', 'CREATE PROCEDURE done() COMMIT'])
+      expect((await ask(onlooker, sql)).errno).toBe(0);
+    const marks = async (): Promise<number> =>
+      Number(firstValue((await ask(onlooker, 'SELECT COUNT(*) FROM mark')).rows));
+    let before = await marks();
+    let stayed = 0;
+    await fc.assert(
+      fc.asyncProperty(around, async (sql) => {
+        for (const one of [
+          'SET autocommit = 1',
+          'UNLOCK TABLES',
+          'ROLLBACK',
+          'BEGIN',
+          'SAVEPOINT x',
+          'INSERT INTO mark VALUES (NULL)',
+        ])
+          await ask(session, one);
+        const { errno } = await ask(session, sql);
+        const open = Number(firstValue((await ask(session, 'SELECT @@in_transaction')).rows)) === 1;
+        const after = await marks();
+        const { kind, flags } = classify(Buffer.from(sql));
+        const stays =
+          staying.has(kind) ||
+          (kind === 'set' && (flags & flag.setAutocommit) === 0) ||
+          (kind === 'multi' && (flags & flag.transactionControl) === 0);
+        if (stays && errno === 0) stayed++;
+        expect(!stays || (open && after === before), `${kind}: ${sql}`).toBe(true);
+        before = after;
+      }),
+      { numRuns: 700, interruptAfterTimeLimit: 60_000 },
+    );
+    expect(stayed).toBeGreaterThan(200);
   });
 });

@@ -25,19 +25,22 @@ export const classify = (sql: Buffer, lexing: Lexing = usual): Statement => {
   return reader.scanner.versioned ? eitherOf(run, readAll(sql, lexing, false)) : run;
 };
 
+/** What only holds when both readings say so. */
+const both = flag.onlyReads | flag.literalUserVariables;
+
 const readAll = (sql: Buffer, lexing: Lexing, runVersioned: boolean): Statement => {
   reader.open(sql, lexing, runVersioned);
   const verb = verbOf();
   let kind = readOne();
   if (reader.kind === token.semicolon) kind = readMore(kind);
   reader.close();
-  if (reader.scanner.doubtful && kind !== 'multi') kind = 'call';
-  if (reader.scanner.doubtful) reader.flags &= ~(flag.onlyReads | flag.literalUserVariables);
+  if (reader.scanner.doubtful) {
+    if (kind !== 'multi') kind = 'call';
+    reader.flags = (reader.flags & ~both) | flag.transactionControl;
+    reader.details |= detail.assignsVariables;
+  }
   return { kind, flags: reader.flags, details: reader.details, verb };
 };
-
-/** What only holds when both readings say so. */
-const both = flag.onlyReads | flag.literalUserVariables;
 
 /** Nobody knows whether the server runs what is in a comment: it is the worse of the two. */
 const eitherOf = (one: Statement, other: Statement): Statement => {
@@ -57,7 +60,6 @@ const controls = (kind: StatementKind): boolean => {
     case 'use':
     case 'temporary':
     case 'handler':
-    case 'kill':
       return false;
     case 'set':
       return (reader.flags & (flag.setAutocommit | flag.setTransaction)) !== 0;
@@ -230,15 +232,16 @@ const finish = (kind: StatementKind): StatementKind => {
   return kind;
 };
 
-/** Variables that are named here may come back with other values. */
+/** Variables that are named here may come back with other values; a procedure may also set others. */
 const finishAssigning = (kind: StatementKind): StatementKind => {
   reader.rest();
-  if ((reader.flags & flag.userVariables) !== 0) reader.details |= detail.assignsVariables;
+  const runs = kind === 'call' || kind === 'sql-prepare';
+  if (runs || (reader.flags & flag.userVariables) !== 0) reader.details |= detail.assignsVariables;
   return kind;
 };
 
 const wroteOr = (into: boolean): StatementKind => {
-  if (reader.unknownCall) reader.details |= detail.unknownFunction;
+  if (reader.unknownCall) reader.details |= detail.unknownFunction | detail.assignsVariables;
   return into || reader.unknownCall || reader.writes ? 'write' : 'read';
 };
 

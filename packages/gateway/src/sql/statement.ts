@@ -18,6 +18,7 @@
  * - `ddl` ends the open transaction by committing it.
  * - `temporary` makes or drops a temporary table or sequence: commits nothing, binds the session to its instance.
  * - `call` may do anything, also commit: procedures, compound statements, and whatever could not be read for sure.
+ * - `kill`: KILL in all forms. An instance of a Galera cluster commits the open transaction first (10.11.19 does).
  * - `sql-prepare`: PREPARE, EXECUTE and DEALLOCATE as text; EXECUTE may do anything.
  * - `multi`: more than one statement, or a comment behind the last semicolon (the server answers that one too).
  * - `admin`: one statement of another sort, or one that no server knows. Take it as `call`.
@@ -113,7 +114,10 @@ export const flag = {
 
 /** More of the same, rarely asked for: a set of its own, because a set of bits holds 32. */
 export const detail = {
-  /** May give user variables other values: SET @a, @a :=, INTO @a, arguments of CALL and EXECUTE. */
+  /**
+   * May give user variables other values: SET @a, @a :=, INTO @a, and whatever runs a procedure, a prepared text or a
+   * function that may be a stored one. What triggers set is not seen.
+   */
   assignsVariables: 1 << 0,
   /** LAST_INSERT_ID(expression): changes what LAST_INSERT_ID() answers. */
   setsInsertId: 1 << 1,
