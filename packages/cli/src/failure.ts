@@ -2,7 +2,7 @@
  * How a failure is told: one line for a person, one object for a program, and for a bug of ours the stack and
  * where to report it. The exit code is 2 for all of them: 1 is kept for "the answer is no".
  */
-import { CoequalError, reasonOf } from '@coequal/kernel';
+import { CoequalError, failureText, reasonOf } from '@coequal/kernel';
 import type { World } from './world.ts';
 
 export const exitCodes = { good: 0, no: 1, impossible: 2 } as const;
@@ -19,15 +19,6 @@ export const tellFailure = (world: Pick<World, 'out' | 'tell' | 'version'>, erro
   return exitCodes.impossible;
 };
 
-/** One line; several only where several places of a file are wrong, one line each. */
-const failureText = (error: CoequalError): string => {
-  const problems = error.code === 'ESTATE_INVALID' ? String(error.details.problems).split('\n') : [];
-  if (problems.length === 1) return `coequal: ${problems[0]} [${error.code}]`;
-  if (problems.length > 1)
-    return [`coequal: ${oneLine(error.message.split('\n')[0] ?? '')} [${error.code}]`, ...problems].join('\n');
-  return `coequal: ${oneLine(error.message)} ${oneLine(error.advice)} [${error.code}]`;
-};
-
 const failureObject = ({ code, kind, retry, message, advice }: CoequalError) => ({
   code,
   kind,
@@ -35,11 +26,6 @@ const failureObject = ({ code, kind, retry, message, advice }: CoequalError) => 
   message,
   advice,
 });
-
-const oneLine = (text: string): string => {
-  const line = text.replaceAll(/\s*\n\s*/g, ' ').trim();
-  return /[.!?:]$/.test(line) ? line : `${line}.`;
-};
 
 const bugText = (error: unknown, version: string): string => {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -23,7 +23,11 @@ const configured = (...args: Parameters<typeof makeConfiguration>): Configuratio
 
 const started = async (configuration: Configuration, args: readonly string[] = []): Promise<Echo> => {
   const echo = await startEcho(configuration, args);
-  ends.push(async () => (echo.child.exitCode === null && echo.child.signalCode === null ? echo.stop() : undefined));
+  ends.push(async () => {
+    if (echo.child.exitCode === null && echo.child.signalCode === null) await echo.stop();
+    // A supervisor that ends by a bug of its own says so here.
+    expect(echo.told()).not.toContain('    at ');
+  });
   return echo;
 };
 
@@ -397,7 +401,7 @@ describe('operators', () => {
     const sequences: number[] = [];
     for await (const { sequence } of readJournal(echo.settings.stateFolder)) sequences.push(sequence);
     expect(sequences).toEqual([1, 2]);
-    expect(echo.events().at(-1)).toMatchObject({ event: 'gateway-ended', reason: 'SIGTERM', closed: 1, cut: 0 });
+    expect(echo.events().at(-1)).toMatchObject({ event: 'gateway-ended', closed: 1, cut: 0 });
     const again = await started(echo);
     expect((await again.status()).state).toBe('serving');
   });

@@ -18,7 +18,11 @@ const keepAliveMs = 60_000;
 /** @throws PORT_BUSY, GATEWAY_NOT_STARTED for an address that is not this machine's */
 export const listen = (name: string, address: Address, accept: (socket: Socket) => void): Promise<Listener> => {
   const options = { pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
-  const server = createServer(options, accept);
+  const server = createServer(options, (socket) => {
+    // Otherwise Node asks every worker about its sockets before this server counts as closed; here only the port matters.
+    Reflect.set(socket, 'server', null);
+    accept(socket);
+  });
   return listening(server, name, address, `the gateway ${name}`);
 };
 

@@ -70,7 +70,7 @@ export class Pool {
 
   /** Those that take connections. */
   get serving(): readonly WorkerProcess[] {
-    return this.workers.filter((each) => each.state === 'serving' && each.generation === this.#generation);
+    return this.workers.filter((each) => each.takesConnections && each.generation === this.#generation);
   }
 
   get connections(): number {

@@ -72,7 +72,10 @@ export class WorkerProcess {
     });
     this.pid = this.#child.pid ?? 0;
     this.#child.on('message', (value, handle) => this.#take(value, isSocket(handle) ? handle : undefined));
-    this.#child.once('error', (error) => this.#over(error.message));
+    // Also told when a message could not be sent; then the exit is about to be told as well.
+    this.#child.on('error', (error) => {
+      if (this.#child.pid === undefined) this.#over(error.message);
+    });
     this.#child.once('exit', (code, signal) => {
       const how = signal ?? `exit ${code}`;
       // What it said last may still be on its way.
@@ -86,6 +89,11 @@ export class WorkerProcess {
   /** Connections it has been given that have not ended. */
   get open(): number {
     return Math.max(0, this.#dealt - this.#ended);
+  }
+
+  /** Whether connections may be given to it. A process that has ended is noticed by its channel before its exit. */
+  get takesConnections(): boolean {
+    return this.state === 'serving' && this.#child.connected;
   }
 
   /** Resolves when it takes connections. Rejects with the worker's own error, or GATEWAY_NOT_STARTED. */
@@ -103,10 +111,6 @@ export class WorkerProcess {
    * before leaves a client whose connection can still be given to another.
    */
   give(socket: Socket, message: Delivery): void {
-    if (!this.#child.connected) {
-      this.#handlers.undelivered(socket, message);
-      return;
-    }
     this.#lastNumber += 1;
     this.#dealt += 1;
     this.#inTransit.set(this.#lastNumber, { socket, message });

@@ -120,7 +120,7 @@ class Worker {
         return;
       case 'connection':
       case 'resume':
-        if (socket !== undefined) this.#hold(socket, message);
+        this.#hold(socket, message);
         return;
       case 'report':
         this.#answer(message.request, this.#report());
@@ -226,12 +226,12 @@ class Worker {
 
   // Connections.
 
-  #hold(socket: Socket, message: Delivery & { readonly number: number }): void {
+  #hold(socket: Socket | undefined, message: Delivery & { readonly number: number }): void {
     this.#say({ kind: 'took', number: message.number });
     const service = this.#side?.service;
-    if (service === undefined) {
-      // The supervisor gives connections to those that are ready only; this one was not, and counts as ended.
-      socket.destroy();
+    if (socket === undefined || service === undefined) {
+      // Its client went away before it left the supervisor.
+      socket?.destroy();
       this.#countEnded();
       return;
     }
