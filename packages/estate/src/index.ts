@@ -42,4 +42,4 @@ export {
   votesOf,
 } from './queries.ts';
 export { maximumFileBytes } from './source.ts';
-export { defaultMetricsPort, defaultStateFolder, silenceByPreset } from './to-estate.ts';
+export { silenceByPreset } from './to-estate.ts';

@@ -151,5 +151,5 @@ const toCertificates = ({
   ...(key === undefined ? {} : { key }),
 });
 
-export const defaultMetricsPort = (port: number): number => (port + 10_000 <= 65_535 ? port + 10_000 : port - 10_000);
-export const defaultStateFolder = (gateway: string): string => `/var/lib/coequal/gateways/${gateway}`;
+const defaultMetricsPort = (port: number): number => (port + 10_000 <= 65_535 ? port + 10_000 : port - 10_000);
+const defaultStateFolder = (gateway: string): string => `/var/lib/coequal/gateways/${gateway}`;

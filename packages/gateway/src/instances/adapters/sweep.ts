@@ -3,6 +3,7 @@
  * when they are too old to be asked about. In small flights, found without locks, so that nobody waits for it. That it meets a
  * conflict or a lost instance is no trouble: the rows are still there next time.
  */
+import { randomInt } from 'node:crypto';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { Directory } from '../directory.ts';
 import { literal, retentionMs } from '../outcomes.ts';
@@ -23,6 +24,7 @@ export type SweeperOptions = {
   readonly log: Log;
 };
 
+const sweepEveryMs = 3_600_000;
 const flightRows = 200;
 const flightMs = 10_000;
 /** Sessions that have ended are gathered for so long. */
@@ -68,32 +70,50 @@ export const openSweeper = ({ directory, administration, clock, log }: SweeperOp
     }
   };
 
+  /** At a moment of its own in every hour, so that gateways that were started together do not sweep together. */
+  const cycle = async (): Promise<void> => {
+    let waitMs = randomInt(sweepEveryMs);
+    while (!closing.signal.aborted) {
+      try {
+        await clock.sleep(waitMs, closing.signal);
+        const removed = await sweep();
+        if (removed > 0) log('info', 'old rows of outcomes were removed', { rows: removed });
+      } catch (error) {
+        if (!closing.signal.aborted) log('warn', 'outcomes could not be swept', { reason: reasonOf(error) });
+      }
+      waitMs = sweepEveryMs;
+    }
+  };
+
+  const sweep = async (): Promise<number> => {
+    let removed = 0;
+    // Session ids begin with the time of their making: all old rows lie at the beginning.
+    let after = Buffer.alloc(sessionIdBytes);
+    const before = Buffer.alloc(sessionIdBytes);
+    before.writeBigUInt64BE(BigInt(Math.max(0, Math.trunc(clock.now() - retentionMs))));
+    const old = `at < CURRENT_TIMESTAMP(3) - INTERVAL ${retentionMs / 1_000} SECOND`;
+    while (!closing.signal.aborted) {
+      const results = await run(
+        `SELECT session FROM coequal.outcome WHERE session > ${literal(after)} AND session < ${literal(before)} AND ${old}
+         ORDER BY session LIMIT ${flightRows}`,
+      );
+      const sessions = (results?.[0] ?? []).flatMap((row) => bytesOf(row, 'session') ?? []);
+      const last = sessions.at(-1);
+      if (last === undefined) return removed;
+      after = Buffer.from(last);
+      if (await remove(sessions, ` AND ${old}`)) removed += sessions.length;
+    }
+    return removed;
+  };
+
+  void cycle();
   return {
     forget: (session) => {
       if (closing.signal.aborted || forgotten.length >= forgottenAtMost) return;
       forgotten.push(session);
       if (!gathering) void gather();
     },
-    sweep: async () => {
-      let removed = 0;
-      // Session ids begin with the time of their making: all old rows lie at the beginning.
-      let after = Buffer.alloc(sessionIdBytes);
-      const before = Buffer.alloc(sessionIdBytes);
-      before.writeBigUInt64BE(BigInt(Math.max(0, Math.trunc(clock.now() - retentionMs))));
-      const old = `at < CURRENT_TIMESTAMP(3) - INTERVAL ${retentionMs / 1_000} SECOND`;
-      while (!closing.signal.aborted) {
-        const results = await run(
-          `SELECT session FROM coequal.outcome WHERE session > ${literal(after)} AND session < ${literal(before)} AND ${old}
-           ORDER BY session LIMIT ${flightRows}`,
-        );
-        const sessions = (results?.[0] ?? []).flatMap((row) => bytesOf(row, 'session') ?? []);
-        const last = sessions.at(-1);
-        if (last === undefined) return removed;
-        after = Buffer.from(last);
-        if (await remove(sessions, ` AND ${old}`)) removed += sessions.length;
-      }
-      return removed;
-    },
+    sweep,
     close: () => closing.abort(),
   };
 };
