@@ -166,12 +166,14 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
   if (wrapped) relay.status |= STATUS.AUTOCOMMIT;
   if (goesOn) relay.beginAnew(request);
   ports.tell.acknowledged('committed', identity.epoch, request.sequence, '');
-  if (wrapped && insertId !== 0n) relay.settings = { ...relay.settings, lastInsertId: insertId };
+  // The row has what LAST_INSERT_ID() said, which stays what it was behind a statement that generated nothing.
+  const generated = insertId === relay.settings.lastInsertId ? 0n : insertId;
+  if (wrapped && generated !== 0n) relay.settings = { ...relay.settings, lastInsertId: generated };
   relay.last.rowCount = wrapped ? affected : 0n;
   relay.last.disturbed = true;
   relay.last.warnings = null;
   relay.request = null;
-  relay.answerOk(wrapped ? { affected, insertId } : {});
+  relay.answerOk(wrapped ? { affected, insertId: generated } : {});
   ports.tell.continued(relay.lostFrom ?? '', '', 'committed', 0, elapsed(relay, begunMs));
   if (has(request.statement, flag.release)) relay.end('quit');
   else relay.rest();

@@ -56,6 +56,8 @@ export class Relay extends ClientSide {
   #heldPlain: Buffer[] = [];
   /** The first error of a flight, with the part it came from. */
   #flightError: { readonly part: Step['part']; readonly end: End } | null = null;
+  /** Autocommit could not be switched off (a KILL met it): the statement behind has committed by itself. */
+  #openFailed = false;
 
   // To the instance.
 
@@ -70,6 +72,7 @@ export class Relay extends ClientSide {
     this.#held = [];
     this.#heldPlain = [];
     this.#flightError = null;
+    this.#openFailed = false;
     switch (request.class) {
       case 'wrapped':
         this.#sendWrapped(request);
@@ -415,7 +418,7 @@ export class Relay extends ClientSide {
         onConflictAnswer(this, failure.end);
         return;
       }
-    } else if (failure !== null) {
+    } else if (failure !== null && !this.#openFailed) {
       this.#recordFailed(failure.end);
       return;
     }
