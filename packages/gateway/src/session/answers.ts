@@ -13,6 +13,7 @@ import {
   STATUS,
   sessionChangesOf,
 } from '@coequal/mysql-wire';
+import { recordSurelyRefused } from '../instances/outcomes.ts';
 import type { End } from './model.ts';
 
 const none: readonly SessionChange[] = [];
@@ -152,3 +153,13 @@ export const meansLoss = (end: End): boolean => {
 /** 1180 or 1105 with the system's "message too long", or the engine's own words for it. */
 export const isTooLarge = ({ errorNumber, errorMessage }: End): boolean =>
   (errorNumber === 1180 || errorNumber === 1105) && /errno 90|error 90\b|too long|writeset size/i.test(errorMessage);
+
+/**
+ * Errors of the outcome CALL that come before the procedure runs: no such procedure, no right to run it, statement unknown
+ * or to be prepared anew. Then nothing has committed, and the ROLLBACK behind it has ended the transaction.
+ */
+const beforeExecution: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1243, 1305, 1370, 1615]);
+
+/** The transaction is rolled back for certain; with every other error of the outcome CALL it may have committed. */
+export const surelyRolledBack = (end: End): boolean =>
+  recordSurelyRefused(end.errorNumber) || beforeExecution.has(end.errorNumber) || isTooLarge(end);

@@ -10,16 +10,15 @@
  * - When this class is idle, what it believes of the session is what the instance last said.
  */
 import { CLIENT, hasBase, type Packet, type ResponseEvent, SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
-import { recordSurelyRefused } from '../instances/outcomes.ts';
 import {
   endInWords,
   isConflict,
-  isTooLarge,
   meansLoss,
   packetFor,
   passesAsIs,
   type Rewrite,
   readEnd,
+  surelyRolledBack,
 } from './answers.ts';
 import { nothingEnd } from './books.ts';
 import { ClientSide } from './client-side.ts';
@@ -35,16 +34,6 @@ import { Seen } from './unit.ts';
 import { readUserVariables, readWarnings } from './user-variables.ts';
 
 const empty: Buffer = Buffer.alloc(0);
-
-/**
- * Errors of the outcome CALL that come before the procedure runs: no such procedure, no right to run it, statement unknown
- * or to be prepared anew. Then nothing has committed, and the ROLLBACK behind it has ended the transaction.
- */
-const beforeExecution: ReadonlySet<number> = new Set([1044, 1142, 1143, 1227, 1243, 1305, 1370, 1615]);
-
-/** The transaction is rolled back for certain; with every other error of the outcome CALL it may have committed. */
-const surelyRolledBack = (end: End): boolean =>
-  recordSurelyRefused(end.errorNumber) || beforeExecution.has(end.errorNumber) || isTooLarge(end);
 
 export class Relay extends ClientSide {
   protected begin(packet: Packet): void {
