@@ -61,9 +61,27 @@ describe('texts end where the session says', () => {
       [`SELECT '${long}\\'${long}', 'a' FROM t`, 'read'],
       [`SELECT "${long}\\"${long}" /* ${long} INTO @a */`, 'read'],
       [`SELECT '${long}`, 'call'],
+      [`SELECT '${`${long}\\'`.repeat(20)}' INTO @a`, 'write'],
+      [`SELECT '${`${long}''`.repeat(20)}' INTO @a`, 'write'],
+      [`SELECT '${`${long}\\'`.repeat(20)} INTO @a`, 'call'],
+      [`SELECT '${'x'.repeat(48)}\\'${'x'.repeat(46)}\\'' INTO @a`, 'write'],
+      [`SELECT '${'x'.repeat(47)}''${'x'.repeat(46)}\\\\' INTO @a`, 'write'],
     ] as const) {
       expect(kindOf(text), text).toBe(kind);
     }
+  });
+
+  test('a text is read the same whatever its length', () => {
+    const part = fc.constantFrom("\\'", "''", '\\\\', 'x'.repeat(47), 'x'.repeat(48), 'y', '"', '\\y');
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 12 }), fc.constantFrom("'", ''), (parts, end) => {
+        // Long runs mean what one character means; only where the reading by hand stops is different.
+        const text = (pieces: readonly string[]) => `SELECT '${pieces.join('')}${end} INTO @a`;
+        const short = text(parts.map((one) => (one.startsWith('x') ? 'x' : one)));
+        expect(kindOf(text(parts))).toBe(kindOf(short));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   test('what the session says is read from its variables', () => {

@@ -359,42 +359,33 @@ export class Scanner {
   private textEnd(from: number, mark: number): number {
     const { sql, limit, escapes } = this;
     const wide = this.family !== 'utf8' && this.family !== 'single';
-    const stop = wide ? limit : Math.min(limit, from + byHandBytes);
     let at = from;
-    while (at < stop) {
-      const byte = sql[at] ?? 0;
-      if (byte === mark) {
-        if (sql[at + 1] !== mark) return at + 1;
-        at += 2;
-      } else if (byte === backslash && escapes) {
-        at += 2;
-      } else {
-        at += wide && byte > 0x7f ? this.characterAt(at) : 1;
-      }
-    }
-    return wide ? this.unfinished() : this.longTextEnd(at, mark);
-  }
-
-  private longTextEnd(from: number, mark: number): number {
-    const { sql, limit, escapes } = this;
-    let at = from;
-    let found = -1;
+    let nextMark = -1;
     while (at < limit) {
-      if (found < at) found = sql.indexOf(mark, at);
-      if (found < 0) break;
-      if (escapes && this.nextBackslash < at) {
-        const next = sql.indexOf(backslash, at);
-        this.nextBackslash = next < 0 ? limit : next;
+      const stop = wide ? limit : Math.min(limit, at + byHandBytes);
+      while (at < stop) {
+        const byte = sql[at] ?? 0;
+        if (byte === mark) {
+          if (sql[at + 1] !== mark) return at + 1;
+          at += 2;
+        } else if (byte === backslash && escapes) {
+          at += 2;
+        } else {
+          at += wide && byte > 0x7f ? this.characterAt(at) : 1;
+        }
       }
-      if (escapes && this.nextBackslash < found) {
-        at = this.nextBackslash + 2;
-      } else if (sql[found + 1] === mark) {
-        at = found + 2;
-      } else {
-        return found + 1;
-      }
+      // Both places are remembered while they lie ahead, so that no byte is searched twice.
+      if (nextMark < at) nextMark = this.placeOf(mark, at);
+      if (escapes && this.nextBackslash < at) this.nextBackslash = this.placeOf(backslash, at);
+      at = escapes ? Math.min(nextMark, this.nextBackslash) : nextMark;
     }
     return this.unfinished();
+  }
+
+  /** Where this byte comes next; the end when it does not. */
+  private placeOf(byte: number, from: number): number {
+    const found = this.sql.indexOf(byte, from);
+    return found < 0 ? this.limit : found;
   }
 
   /** The place behind a quoted name's closing quote. */
