@@ -10,10 +10,11 @@ export type CheckArguments = {
   readonly wait: boolean;
   /** A gateway of this configuration runs already: its port and folder are not free, and need not be. */
   readonly running: boolean;
+  /** Only a check is asked for: nothing is going to start. */
+  readonly check: boolean;
 };
 
 export type GatewayArguments = CheckArguments & {
-  readonly check: boolean;
   readonly json: boolean;
   /** How long sessions may take to come to a boundary when workers are replaced or ended. */
   readonly drainMs: number;
@@ -64,11 +65,12 @@ const read = (argv: readonly string[]) => {
 };
 
 /** The command line of a check. */
-export const checkArguments = ({ config, name, observe, wait, running }: CheckArguments): readonly string[] => [
+export const checkArguments = ({ config, name, observe, wait, running, check }: CheckArguments): readonly string[] => [
   '--config',
   config,
   ...(name === undefined ? [] : ['--name', name]),
   ...(observe ? ['--observe'] : []),
   ...(wait ? ['--wait'] : []),
   ...(running ? ['--running'] : []),
+  ...(check ? ['--check'] : []),
 ];

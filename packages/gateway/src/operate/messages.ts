@@ -22,10 +22,13 @@ export type WorkerStart = {
   readonly drained: readonly string[];
 };
 
+/** An instance as a worker sees it, with what its state means: the supervisor does not judge states. */
+export type InstanceSeen = InstanceView & { readonly serves: boolean };
+
 /** What a worker says of itself when it is asked. */
 export type WorkerReport = {
   readonly counters: CountersSnapshot;
-  readonly instances: readonly InstanceView[];
+  readonly instances: readonly InstanceSeen[];
   readonly connections: number;
   readonly sessions: { readonly working: number; readonly inTransaction: number; readonly notReplayable: number };
   readonly residentBytes: number;

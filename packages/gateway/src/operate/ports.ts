@@ -92,8 +92,9 @@ export type WorkerPorts = {
   /** Asks the other workers, after the own one did not know the number. */
   readonly killElsewhere: (id: number, what: KillWhat, by: KillBy) => Promise<KillAnswer>;
   /**
-   * One more connection of this account in the whole gateway: the supervisor counts over all workers. Every true
-   * must be followed by one `leave`, also when the session is handed over (the next worker calls `rejoin`).
+   * One more connection of this account in the whole gateway: the supervisor counts over all workers; a limit of 0 is
+   * none. Every true must be followed by one `leave`, also when the session is handed over (the next worker calls
+   * `rejoin`). The empty name stands for everybody: of them the supervisor knows by itself how many there are.
    */
   readonly admit: (user: string, limit: number) => Promise<boolean>;
   readonly rejoin: (user: string) => void;

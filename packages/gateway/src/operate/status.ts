@@ -3,11 +3,10 @@
  * whether clients noticed anything. Pure: made of the workers' reports. The shape is what `coequal gateway status
  * --json` prints; fields may be added, not renamed.
  */
-import { type InstanceState, serves } from '@coequal/estate';
+import type { InstanceState } from '@coequal/estate';
 import type { CountersSnapshot, FamilySnapshot } from '@coequal/kernel';
-import type { InstanceView } from '../instances/directory.ts';
 import type { GatewaySettings } from '../settings.ts';
-import type { WorkerReport } from './messages.ts';
+import type { InstanceSeen, WorkerReport } from './messages.ts';
 
 export type GatewayState = 'starting' | 'serving' | 'no-instance' | 'no-worker' | 'draining' | 'drained' | 'ending';
 
@@ -25,6 +24,8 @@ export type InstanceStatus = {
   readonly name: string;
   readonly site: string;
   readonly state: InstanceState;
+  /** Whether that state means that it takes work. */
+  readonly serves: boolean;
   readonly reason: string;
   readonly sinceMs: number;
   readonly answerMs: number | null;
@@ -105,11 +106,11 @@ export const stateOf = (phase: Phase, workers: readonly Reported[]): GatewayStat
   if (phase !== 'serving') return phase;
   const reports = workers.filter(({ state }) => state === 'serving');
   if (reports.length === 0) return 'no-worker';
-  return instancesSeen(workers).some(({ state, drained }) => serves(state) && !drained) ? 'serving' : 'no-instance';
+  return instancesSeen(workers).some(({ serves, drained }) => serves && !drained) ? 'serving' : 'no-instance';
 };
 
 /** Each worker watches the instances itself; the newest one that has reported speaks for all. */
-const instancesSeen = (workers: readonly Reported[]): readonly InstanceView[] =>
+const instancesSeen = (workers: readonly Reported[]): readonly InstanceSeen[] =>
   [...workers]
     .sort((a, b) => b.generation - a.generation || a.slot - b.slot)
     .find(({ report, state }) => report !== undefined && report.instances.length > 0 && state !== 'gone')?.report
@@ -124,6 +125,7 @@ export const instanceStatuses = (
     name: view.target.name,
     site: view.target.site,
     state: view.state,
+    serves: view.serves,
     reason: view.reason,
     sinceMs: Math.round(view.sinceMs),
     answerMs: view.answerMs ?? null,
@@ -164,8 +166,8 @@ export const healthOf = (
   healthy: state === 'serving',
   name,
   state,
-  serving: instances.filter((each) => serves(each.state)).map((each) => each.name),
-  notServing: instances.filter((each) => !serves(each.state)).map((each) => ({ name: each.name, state: each.state })),
+  serving: instances.filter(({ serves }) => serves).map((each) => each.name),
+  notServing: instances.filter(({ serves }) => !serves).map((each) => ({ name: each.name, state: each.state })),
   connections,
 });
 

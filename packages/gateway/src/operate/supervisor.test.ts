@@ -87,21 +87,20 @@ describe('serving', () => {
     });
   });
 
-  test('beyond the limit of the gateway, clients hear the server’s own error', async () => {
+  test('the limit of the gateway holds over all workers, and counts sessions that moved', async () => {
     const { settings } = configured();
     const echo = await started(configured({ limits: { ...settings.limits, connections: 2 } }));
     const kept = await Promise.all([echo.connect(), echo.connect()]);
     for (const client of kept) await client.ask('x');
-    const refused = await echo.connect();
-    const bytes = await new Promise<Buffer>((resolve) => refused.socket.once('data', resolve));
-    expect([bytes[4], bytes.readUInt16LE(5), bytes.subarray(7).toString()]).toEqual([
-      0xff,
-      1040,
-      '#08004Too many connections',
-    ]);
-    expect(await (await echo.page('/metrics')).text()).toContain(
-      'coequal_gateway_connections_refused_total{reason="gateway-full"} 1\n',
-    );
+    expect(await (await echo.connect()).next()).toBe('full');
+    await echo.call({ method: 'restart', deadlineMs: null });
+    expect(await (await echo.connect()).next()).toBe('full');
+    kept[0]?.end();
+    await waitFor('room for one more', async () => {
+      const next = await echo.connect();
+      next.send('x\n');
+      return (await next.next())?.endsWith(' x');
+    });
   });
 });
 

@@ -168,14 +168,10 @@ export class Pool {
   #hear(from: WorkerProcess, message: FromWorker, socket: Socket | undefined): void {
     switch (message.kind) {
       case 'admit':
-        from.send({
-          kind: 'answer',
-          request: message.request,
-          value: this.#counts.admit(from.slot, message.user, message.limit),
-        });
+        from.send({ kind: 'answer', request: message.request, value: this.#admits(from, message) });
         return;
       case 'rejoin':
-        this.#counts.rejoin(from.slot, message.user);
+        if (message.user !== '') this.#counts.rejoin(from.slot, message.user);
         return;
       case 'leave':
         this.#counts.leave(from.slot, message.user);
@@ -194,6 +190,12 @@ export class Pool {
         return;
       default:
     }
+  }
+
+  /** Of everybody (the empty name) there are as many as connections were dealt; the one in question is among them. */
+  #admits(from: WorkerProcess, { user, limit }: FromWorker & { kind: 'admit' }): boolean {
+    if (user === '') return limit === 0 || this.connections <= limit;
+    return this.#counts.admit(from.slot, user, limit);
   }
 
   async #killFor(from: WorkerProcess, { request, id, what, by }: FromWorker & { kind: 'kill' }): Promise<void> {

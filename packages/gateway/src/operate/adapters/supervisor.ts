@@ -5,7 +5,6 @@
  */
 import type { Socket } from 'node:net';
 import { type Clock, CoequalError, fail, mergeSnapshots, reasonOf } from '@coequal/kernel';
-import { errPacket, SERVER_ERROR } from '@coequal/mysql-wire';
 import type { GatewaySettings } from '../../settings.ts';
 import type { Call } from '../control-lines.ts';
 import type { GatewayEvent } from '../events.ts';
@@ -50,6 +49,8 @@ export type SupervisorOptions = {
 
 const sampleEveryMs = 2_000;
 const samplesKept = 6;
+/** Connections beyond the limit that may be in the hands of workers, which tell them so in the protocol's own words. */
+const refusalsAtOnce = 64;
 const pruneEveryMs = 60_000;
 /** Workers without sessions write their last lines in this time. */
 const exitGraceMs = 2_000;
@@ -134,12 +135,13 @@ export class Supervisor {
   #accept(socket: Socket): void {
     // A client that goes away while it waits is no error of ours.
     socket.on('error', () => socket.destroy());
-    if (this.#pool.connections < this.#settings.limits.connections) {
+    const { connections } = this.#settings.limits;
+    if (connections === 0 || this.#pool.connections < connections + refusalsAtOnce) {
       this.#pool.accept(socket);
       return;
     }
-    this.#metrics.connectionsRefused('gateway-full');
-    socket.end(errPacket({ ...SERVER_ERROR.tooManyConnections, message: 'Too many connections' }, 0));
+    this.#metrics.connectionsRefused('flood');
+    socket.destroy();
   }
 
   // Restart, drain, end.

@@ -3,8 +3,10 @@
  * the acknowledgement journal, and goes when all its sessions have gone. When the supervisor dies, it lets its
  * sessions end at a boundary and ends too, so that nothing lives on unwatched.
  */
+import { flushCompileCache } from 'node:module';
 import type { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { serves } from '@coequal/estate';
 import { type Clock, Counters, reasonOf } from '@coequal/kernel';
 import { FailureLimiter } from '../../accounts/limits.ts';
 import type { InstanceView } from '../../instances/directory.ts';
@@ -168,6 +170,8 @@ class Worker {
       this.#side = await this.#open(start, this.#ports(start, this.#journal, this.#failures));
       for (const name of start.drained) this.#side.drainInstance(name, true);
       this.#say({ kind: 'ready' });
+      // The next worker starts from it, also when this one should die.
+      flushCompileCache();
     } catch (error) {
       await this.#sayLast({ kind: 'failed', error: toldError(error) });
       this.#log.log('error', 'worker-not-started', { reason: reasonOf(error) });
@@ -273,7 +277,7 @@ class Worker {
     const sessions = this.#side?.service.sessions() ?? [];
     return {
       counters: this.#counters.snapshot(),
-      instances: this.#side?.instances() ?? [],
+      instances: (this.#side?.instances() ?? []).map((view) => ({ ...view, serves: serves(view.state) })),
       connections: this.#held.size,
       sessions: {
         working: sessions.filter(({ state }) => state !== 'idle').length,

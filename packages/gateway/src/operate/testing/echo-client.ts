@@ -62,7 +62,10 @@ export const makeConfiguration = (change: Partial<GatewaySettings> = {}) => {
 
 /** Runs a gateway's program to see what it says. */
 export const launch = (args: readonly string[]) => {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), 'coequal-tests-compiled'), ...process.env },
+  });
   let out = '';
   let told = '';
   child.stdout.on('data', (text: Buffer) => {

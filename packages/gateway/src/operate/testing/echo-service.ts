@@ -12,7 +12,9 @@ type State = { readonly id: number; count: number; open: boolean; rest: string }
 
 type Session = { readonly socket: Socket; readonly state: State; readonly data: (chunk: Buffer) => void };
 
-export const openEcho = (ports: WorkerPorts, perUser: number): SessionService<Socket> => {
+export type EchoLimits = { readonly connections: number; readonly connectionsPerUser: number };
+
+export const openEcho = (ports: WorkerPorts, limits: EchoLimits): SessionService<Socket> => {
   const sessions = new Map<number, Session>();
   const nextId = makeConnectionIds(ports.slot, { next: () => 0, below: () => 0 }, (id) => sessions.has(id));
   let draining: DrainOptions<Socket> | undefined;
@@ -67,12 +69,15 @@ export const openEcho = (ports: WorkerPorts, perUser: number): SessionService<So
     socket.once('close', () => gone(state.id));
   };
 
+  const greet = async (socket: Socket): Promise<void> => {
+    if (!(await ports.admit('', limits.connections))) turnAway(socket, 'full');
+    else if (!(await ports.admit('echo', limits.connectionsPerUser))) turnAway(socket, 'refused');
+    else hold(socket, { id: nextId(), count: 0, open: false, rest: '' });
+  };
+
   return {
     accept: (socket) => {
-      void ports.admit('echo', perUser).then((admitted) => {
-        if (admitted) hold(socket, { id: nextId(), count: 0, open: false, rest: '' });
-        else socket.end('refused\n');
-      });
+      void greet(socket);
     },
     resume: (socket, state) => {
       ports.rejoin('echo');
@@ -103,6 +108,11 @@ export const openEcho = (ports: WorkerPorts, perUser: number): SessionService<So
       for (const { socket } of sessions.values()) socket.destroy();
     },
   };
+};
+
+const turnAway = (socket: Socket, word: string): void => {
+  socket.write(`${word}\n`);
+  socket.destroySoon();
 };
 
 const viewOf = ({ state, socket }: Session): SessionView => ({

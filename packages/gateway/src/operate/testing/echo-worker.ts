@@ -7,7 +7,7 @@ runWorker(process, systemClock, async ({ settings }, ports) => {
   if (settings.service === 'broken') throw new Error('the service is broken');
   const drained = new Set<string>();
   return {
-    service: openEcho(ports, settings.limits.connectionsPerUser),
+    service: openEcho(ports, settings.limits),
     instances: () =>
       settings.instances.map((target) => ({
         target,
