@@ -74,15 +74,17 @@ const makeRotatingFile = (folder: string, { pid, now, segmentBytes = usualSegmen
     current = undefined;
     await closing?.handle.close();
   };
-  const begin = async () => {
-    const handle = await open(join(folder, segmentName(now(), pid, index)), 'ax', 0o600);
+  const begin = async (batch: string) => {
+    // Named after its first line, which may have waited for the disk: reading goes by these names.
+    const beganAt = Number(/"at":(\d+)/.exec(batch)?.[1] ?? now());
+    const handle = await open(join(folder, segmentName(beganAt, pid, index)), 'ax', 0o600);
     index += 1;
     return { handle, bytes: 0 };
   };
   return {
     append: async (batch: string): Promise<void> => {
       if (current !== undefined && current.bytes >= segmentBytes) await close();
-      current ??= await begin();
+      current ??= await begin(batch);
       // Writes at the end of the file, and all of it or an error.
       await current.handle.appendFile(batch);
       current.bytes += batch.length;

@@ -187,10 +187,7 @@ class Worker {
       log: this.#log.log,
       metrics: this.#metrics,
       event: (event) => this.#event(event),
-      acknowledge: (entry) => {
-        journal.write(entry);
-        this.#metrics.acknowledged.add();
-      },
+      acknowledge: journal.write,
       killElsewhere: async (id, what, by) =>
         parseKillAnswer(await this.#ask((request) => ({ kind: 'kill', request, id, what, by }), killDeadlineMs)),
       admit: async (user, limit) =>
