@@ -5,9 +5,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Estate, formatEstate, type Gateway, type ServiceGateway } from '@coequal/estate';
+import { until } from '@coequal/kernel';
 import type { Endpoint } from '@coequal/proof';
 import type { CertificatePaths } from '../clients/foreign.ts';
-import { type Beside, startBeside, untilListening } from './beside.ts';
+import { type Beside, startBeside } from './beside.ts';
 import { gatewaysAt } from './gateway-places.ts';
 import type { BenchLab } from './lab.ts';
 import type { BenchTools } from './tools.ts';
@@ -92,9 +93,20 @@ export const makeGateway = async (lab: BenchLab, wish: GatewayWish, tools: Bench
   return {
     endpoint,
     start: async () => {
-      running = startBeside(argv, { enter, clock: tools.clock });
-      await untilListening(enter, endpoint, running, tools);
-      return running;
+      let listens = false;
+      const onLine = (line: string): void => {
+        if (line.includes('"event":"listening"')) listens = true;
+      };
+      const started = startBeside(argv, { enter, clock: tools.clock, onLine });
+      running = started;
+      const last = (): string => started.words();
+      // Its own word is waited for: the port alone also answers while it is only looked at.
+      const what = { what: `${wish.name} to listen`, deadlineMs: 30_000, everyMs: 20, signal: tools.signal, last };
+      await until(tools.clock, what, () => {
+        if (!started.alive()) throw new Error(`${wish.name} ended: ${started.words()}`);
+        return listens;
+      });
+      return started;
     },
     kill: async () => {
       running?.signal('SIGKILL');

@@ -7,13 +7,13 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { connectSql, socketPath } from '@coequal/engines';
+import { connectSql } from '@coequal/engines';
 import type { ServiceGateway } from '@coequal/estate';
 import type { Endpoint } from '@coequal/proof';
 import { figureOf, tenth } from './figures.ts';
 import type { Stage } from './gateway.ts';
 import { type OwnGateway, withGateway } from './gateway-own.ts';
-import { type BenchLab, untilWhole } from './lab.ts';
+import { untilWhole } from './lab.ts';
 import { type Size, sizeOf } from './memory.ts';
 import { type BenchOptions, type BenchTools, counting, named } from './tools.ts';
 
@@ -55,23 +55,6 @@ const connectOrder = ({ host, port, user, password, database, authority }: Endpo
   ...(authority === undefined ? {} : { authority }),
 });
 
-/** Room for the sessions at every instance, until it is started again. */
-const makeRoom = async ({ definition, reached }: BenchLab, connections: number): Promise<void> => {
-  const secrets: unknown = JSON.parse(await readFile(`${definition.folder}/secrets.json`, 'utf8'));
-  const { administrator } = secrets as { readonly administrator: { readonly user: string; readonly password: string } };
-  for (const { instance } of reached) {
-    const sql = await connectSql(
-      { socketPath: socketPath(`${definition.folder}/run/${instance}`), ...administrator },
-      5_000,
-    );
-    try {
-      await sql.query('SET GLOBAL max_connections = ?', [connections]);
-    } finally {
-      sql.close();
-    }
-  }
-};
-
 const limitsFor = ({ lab }: Stage): Partial<ServiceGateway> => {
   const limits = lab.definition.estate.services[0]?.gateway?.limits;
   return limits === undefined ? {} : { limits: { ...limits, connections: 5_000, connectionsPerUser: 5_000 } };
@@ -91,7 +74,6 @@ export const childrenOf = async (pid: number): Promise<readonly number[]> => {
 };
 
 export const measureIdle = async (stage: Stage, options: BenchOptions, tools: BenchTools): Promise<void> => {
-  await makeRoom(stage.lab, idleConnections + 500);
   const wish = { name: 'bench-idle', site: stage.site, workers: 1, conduct: limitsFor(stage) };
   await withGateway(stage.lab, wish, tools, async (gateway) => {
     const before = await sizesOf(gateway);
@@ -137,7 +119,6 @@ export const measureRestore = async (stage: Stage, options: BenchOptions, tools:
   let median: number | null = null;
   for (const run of counting(runs)) {
     await untilWhole(stage.lab, tools);
-    await makeRoom(stage.lab, restored.sessions + 500);
     const wish = { name: `bench-restore-${run}`, site: stage.site, conduct: limitsFor(stage) };
     const answer = await withGateway(stage.lab, wish, tools, (gateway) => restoreOnce(stage, gateway, tools));
     tools.progress(`gateway: restore, run ${run} of ${runs}: ${JSON.stringify(answer)}`);

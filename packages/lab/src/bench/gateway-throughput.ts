@@ -153,9 +153,9 @@ const throughputFigure = (
       direct: direct.peer_value,
       ratio_to_direct: direct.ratio,
       ...(leastconn.value === null ? {} : { haproxy_leastconn: leastconn.value }),
-      p50_ms: median(results.gateway.map(({ p50Ms }) => p50Ms)),
-      haproxy_p50_ms: median(results.haproxy.map(({ p50Ms }) => p50Ms)),
-      direct_p50_ms: median(results.direct.map(({ p50Ms }) => p50Ms)),
+      p50_ms: medianMs(results.gateway),
+      haproxy_p50_ms: medianMs(results.haproxy),
+      direct_p50_ms: medianMs(results.direct),
       conflicts: sum(results.gateway),
       haproxy_conflicts: sum(results.haproxy),
     },
@@ -167,6 +167,10 @@ const noteOf = ({ failures }: Results): { readonly note?: string } =>
 
 const sum = (results: readonly SysbenchResult[]): number =>
   results.reduce((total, { conflicts }) => total + conflicts, 0);
+
+/** To a microsecond. */
+const medianMs = (results: readonly SysbenchResult[]): number =>
+  tenth((median(results.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000) / 1_000;
 
 const median = (values: readonly number[]): number | null => {
   const sorted = [...values].sort((a, b) => a - b);
@@ -193,9 +197,9 @@ export const measureLatency = async (field: Field, options: BenchOptions, tools:
         bar: latencyBarUs,
         ...noteOf(results),
         detail: {
-          direct_p50_us: (median(results.direct.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000,
-          haproxy_p50_us: (median(results.haproxy.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000,
-          gateway_p50_us: (median(results.gateway.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000,
+          direct_p50_us: tenth((median(results.direct.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000),
+          haproxy_p50_us: tenth((median(results.haproxy.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000),
+          gateway_p50_us: tenth((median(results.gateway.map(({ p50Ms }) => p50Ms)) ?? 0) * 1_000),
         },
       }),
     );

@@ -35,6 +35,8 @@ export type LabWish = {
   readonly rtt: string;
   /** Three unless told. */
   readonly sites?: number;
+  /** Connections that each instance accepts, where the lab's usual number is too few. */
+  readonly connectionsPerInstance?: number;
 };
 
 /** Starts a lab without a workload, and ends it when `use` is done. */
@@ -52,12 +54,13 @@ export const withLab = async <T>(tools: BenchTools, wish: LabWish, use: (lab: Be
 
 export const labName = (): string => `bench-${randomBytes(4).toString('hex')}`;
 
-const labWish = ({ preset, rtt, sites = 3 }: LabWish) => ({
+const labWish = ({ preset, rtt, sites = 3, connectionsPerInstance }: LabWish) => ({
   sites,
   rtt,
   keep: false,
   hosts: false,
   ...(preset === undefined ? {} : { preset }),
+  ...(connectionsPerInstance === undefined ? {} : { connectionsPerInstance }),
 });
 
 const lookInto = async (handle: LabHandle, preset: PresetName): Promise<BenchLab> => {
