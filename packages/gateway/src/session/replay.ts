@@ -1,3 +1,8 @@
+/**
+ * Brings a connection to where the session was, and sends again what is open: opening, settings, prepared statements, the requests
+ * of the transaction. What it shows is compared with what the client has seen. What follows from that is decided in
+ * `recovery.ts` and `conflicts.ts`.
+ */
 import { CLIENT, encodeCommand, frame, hasBase } from '@coequal/mysql-wire';
 import { isConflict } from './answers.ts';
 import type { ReplayEnd } from './continuity.ts';
