@@ -2,11 +2,15 @@
 import { access, constants, open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import type { Readable, Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { type CoequalError, codeOf, fail, reasonOf } from '@coequal/kernel';
 import type { Files } from './world.ts';
 
-export const makeFiles = (folder: string, person: Person | undefined): Files => ({
+/** What a program may hand over as a secret, at most. */
+const secretBytes = 4_096;
+
+/** @param input standard input, for when nobody sits at the keyboard */
+export const makeFiles = (folder: string, person: Person | undefined, input: Readable): Files => ({
   absolute: (path) => resolve(folder, path),
   readText: (path, limitBytes, advice) => readText(resolve(folder, path), path, limitBytes, advice),
   mustBeReadable: async (path, advice) => {
@@ -20,9 +24,38 @@ export const makeFiles = (folder: string, person: Person | undefined): Files => 
     }
   },
   ask: person === undefined ? undefined : (question, signal) => ask(person, question, signal),
+  secret: (question, signal) => (person === undefined ? firstLine(input, signal) : askHidden(person, question, signal)),
 });
 
-type Person = { readonly input: Readable; readonly output: Writable };
+/** The question is shown; what is typed is not. */
+const askHidden = async (person: Person, question: string, signal: AbortSignal): Promise<string> => {
+  person.output.write(question);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    return await ask({ input: person.input, output: nowhere, terminal: true }, '', signal);
+  } finally {
+    person.output.write('\n');
+  }
+};
+
+const firstLine = async (input: Readable, signal: AbortSignal): Promise<string> => {
+  if (Reflect.get(input, 'isTTY') === true)
+    throw fail('COMMAND_USAGE', {
+      problem: 'A secret cannot be asked for while standard error is redirected: it would be shown.',
+      help: 'coequal gateway credential --help',
+    });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of input) {
+    if (signal.aborted) throw fail('INTERRUPTED', {});
+    chunks.push(Buffer.from(chunk));
+    length += chunks.at(-1)?.length ?? 0;
+    if (length > secretBytes || chunks.at(-1)?.includes(10) === true) break;
+  }
+  return (Buffer.concat(chunks).toString('utf8').split('\n')[0] ?? '').replace(/\r$/, '');
+};
+
+type Person = { readonly input: Readable; readonly output: Writable; readonly terminal?: boolean };
 
 /** Ctrl-C at the question is an interruption; Ctrl-D is an empty answer. */
 const ask = async (person: Person, question: string, signal: AbortSignal): Promise<string> => {

@@ -1,8 +1,10 @@
 /** The `coequal` command: makes the world from the process, runs the command line, and ends with its exit code. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@coequal/kernel';
 import { exitCodes, tellFailure } from './failure.ts';
 import { makeFiles } from './files.ts';
+import { runInForeground } from './foreground.ts';
 import { run } from './program.ts';
 import { openTerminal } from './terminal.ts';
 import type { World } from './world.ts';
@@ -26,8 +28,10 @@ const makeWorld = (): World => {
     environment: env,
     interrupted: interruption.signal,
     terminal: fullScreen ? openTerminal(stdin, stdout, (leave) => void process.once('exit', leave)) : undefined,
-    files: makeFiles(process.cwd(), person),
+    files: makeFiles(process.cwd(), person, stdin),
     lab: () => import('@coequal/lab'),
+    gateway: () => import('@coequal/gateway'),
+    runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };

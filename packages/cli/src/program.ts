@@ -8,6 +8,7 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
+import { addGatewayCommands } from './commands/gateway.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
@@ -49,6 +50,8 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   const program = new Command('coequal')
     .description('Every data centre equal: one database in several sites at once, all reading and writing.')
     .version(world.version, '--version', 'print the version')
+    // `gateway` has flags of its own and commands below it with the same flags: each takes what stands behind it.
+    .enablePositionalOptions()
     .helpCommand(false)
     .addHelpText(
       'after',
@@ -59,6 +62,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addEvidenceCommands(program, world, outcome);
   addBenchCommand(program, world, outcome);
   addEstateCommands(program, world, outcome);
+  addGatewayCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

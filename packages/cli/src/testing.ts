@@ -5,7 +5,7 @@ import type { BenchFigure, LabHandle, LabSnapshot, ListedLab } from '@coequal/la
 import type { DrillReport } from '@coequal/proof';
 import { run } from './program.ts';
 import { calmSnapshot } from './view/testing.ts';
-import type { LabPort, World } from './world.ts';
+import type { GatewayPort, LabPort, World } from './world.ts';
 
 export type LabScript = {
   readonly listed?: readonly ListedLab[];
@@ -19,6 +19,10 @@ export type LabScript = {
   /** What watching does after the first snapshot; waits for the end unless given. */
   readonly watch?: () => Promise<void>;
   readonly answers?: readonly string[];
+  /** Gateways as this says; the real code, which looks for real ones, unless given. */
+  readonly gateway?: GatewayPort;
+  /** The exit code of a gateway that is run. */
+  readonly gatewayEnds?: number;
 };
 
 export type Ran = {
@@ -65,6 +69,7 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       absolute: (path) => (path.startsWith('/') ? path : `/here/${path}`),
       readText: (path) => readFile(path, 'utf8'),
       mustBeReadable: async () => undefined,
+      secret: async () => answers.shift() ?? '',
       ask: script.answers === undefined ? undefined : async () => answers.shift() ?? '',
     },
     lab: async () =>
@@ -72,6 +77,11 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
         calls.push(value === undefined ? call : `${call} ${JSON.stringify(value)}`);
         heard();
       }),
+    gateway: async () => script.gateway ?? import('@coequal/gateway'),
+    runGateway: async (gatewayArgs) => {
+      calls.push(`gateway ${gatewayArgs.join(' ')}`);
+      return script.gatewayEnds ?? 0;
+    },
     version: '0.0.0',
   };
   const code = await run(args, world);

@@ -2,6 +2,8 @@
  * What the command line needs from the outside, as one value: streams, files, time, the lab. `main.ts` makes the
  * real one; tests make their own. Commands never touch `process`.
  */
+import type { Estate } from '@coequal/estate';
+import type { GatewayControl, GatewaySettings } from '@coequal/gateway';
 import type { Clock, Random } from '@coequal/kernel';
 import type {
   BenchName,
@@ -32,6 +34,10 @@ export type World = {
   readonly files: Files;
   /** Loaded when first asked for: `coequal estate` should not wait for the lab's code. */
   readonly lab: () => Promise<LabPort>;
+  /** Loaded when first asked for. */
+  readonly gateway: () => Promise<GatewayPort>;
+  /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
+  readonly runGateway: (args: readonly string[]) => Promise<number>;
   readonly version: string;
 };
 
@@ -44,6 +50,8 @@ export type Files = {
   readonly mustBeReadable: (path: string, advice: string) => Promise<void>;
   /** Asks a person; resolves with undefined when there is nobody to ask. */
   readonly ask: ((question: string, signal: AbortSignal) => Promise<string>) | undefined;
+  /** A secret from the keyboard, which is not shown, or the first line of standard input when nobody sits there. */
+  readonly secret: (question: string, signal: AbortSignal) => Promise<string>;
 };
 
 /** A terminal in full-screen use. `enter` and `leave` are idempotent. */
@@ -55,6 +63,16 @@ export type Terminal = {
   /** Bytes of the keyboard as text; the function that is returned ends the listening. */
   readonly onInput: (listener: (text: string) => void) => () => void;
   readonly onResize: (listener: () => void) => () => void;
+};
+
+/** What of the gateway the command line uses; `@coequal/gateway` is one. */
+export type GatewayPort = {
+  readonly gatewayControl: (
+    gateway: { readonly name: string; readonly stateFolder: string },
+    clock: Clock,
+  ) => GatewayControl;
+  readonly gatewaySettings: (estate: Estate, name: string | undefined) => GatewaySettings;
+  readonly journalKey: (session: Uint8Array) => string;
 };
 
 /** What of the lab the command line uses; `@coequal/lab` is one. */
