@@ -93,6 +93,28 @@ describe('a reader of packets', () => {
     );
   });
 
+  test('keeps them in order however pushing and taking alternate', () => {
+    fc.assert(
+      fc.property(packetsOf, cuts, fc.array(fc.nat(3)), (given, lengths, taken) => {
+        const reader = new PacketReader(300);
+        const payloads: Buffer[] = [];
+        const take = (most: number): void => {
+          for (let left = most; left > 0; left -= 1) {
+            const packet = reader.next();
+            if (packet !== undefined && 'payload' in packet) payloads.push(packet.payload);
+          }
+        };
+        const bytes = Buffer.concat(given.map(([payload, sequence]) => frame(payload, sequence)));
+        for (const [index, chunk] of cut(bytes, lengths).entries()) {
+          reader.push(chunk);
+          take(taken[index % Math.max(1, taken.length)] ?? 0);
+        }
+        take(given.length + 1);
+        expect(payloads).toEqual(given.map(([payload]) => payload));
+      }),
+    );
+  });
+
   test('does not copy what lies whole in a chunk', () => {
     const chunk = Buffer.concat([frame(Buffer.from('one'), 0), frame(Buffer.from('two'), 0)]);
     const { packets } = readAll(new PacketReader(100), [chunk]);

@@ -96,7 +96,8 @@ export class PacketReader {
   /** Adds a chunk, which must not be changed afterwards. Answers with the problem that ended the stream before. */
   push(chunk: Buffer): WireProblem | undefined {
     if (this.#problem !== undefined) return this.#problem;
-    if (this.#at === this.#chunk.length) {
+    // What waits goes first, also when the chunk before it has just been read to its end.
+    if (this.#at === this.#chunk.length && this.#waiting.length === 0) {
       this.#chunk = chunk;
       this.#at = 0;
     } else {
