@@ -11,6 +11,7 @@ import { type PlaceFlags, placeOf } from './gateway-place.ts';
 type JournalFlags = PlaceFlags & {
   readonly session?: string;
   readonly since?: number;
+  readonly after?: string;
   readonly last: number;
   readonly json?: true;
 };
@@ -28,9 +29,13 @@ export const addJournalCommand = (gateway: Command, world: World): void => {
     .option('--state <folder>', 'the state folder of the gateway, instead of the estate file')
     .option('--session <id>', 'only this session: its id (`SELECT coequal.session()`), or its key in the journal')
     .option('--since <duration>', 'only the latest, like 10min', durationMs)
+    .option(
+      '--after <gtid>',
+      'only what comes after this position of the engine: what a database that stands there has lost',
+    )
     .option('--last <number>', 'show so many entries', wholeNumber(0, 1_000_000), 20)
     .option('--json', 'print all entries, one object a line: {at, key, epoch, sequence, outcome, gtid}')
-    .addHelpText('after', '\nExample: coequal gateway journal --since 10min --json > acknowledged.ndjson')
+    .addHelpText('after', '\nExample: coequal gateway journal --after 0-1-48211 --json > lost.ndjson')
     .action((flags: JournalFlags) => journal(world, flags));
 };
 
@@ -55,10 +60,39 @@ const journal = async (world: World, flags: JournalFlags): Promise<void> => {
   if (flags.json !== true) world.out(`${summaryLines(name, first, last, counts, flags.last).join('\n')}\n`);
 };
 
-const filterOf = async (world: World, { session, since }: JournalFlags): Promise<(entry: JournalEntry) => boolean> => {
+type Filter = (entry: JournalEntry) => boolean;
+
+const filterOf = async (world: World, { session, since, after }: JournalFlags): Promise<Filter> => {
+  const isAfter = after === undefined ? () => true : afterPosition(after);
   const key = session === undefined ? undefined : await keyOf(world, session);
   const from = since === undefined ? Number.NEGATIVE_INFINITY : world.clock.now() - since;
-  return (entry) => entry.at >= from && (key === undefined || entry.key === key);
+  return (entry) => entry.at >= from && (key === undefined || entry.key === key) && isAfter(entry);
+};
+
+/**
+ * A position is one GTID or several with commas, as `SELECT @@gtid_current_pos` answers: domain, server and number. What
+ * was acknowledged without a GTID may be after any position, so it is kept.
+ */
+const afterPosition = (text: string): Filter => {
+  const reached = new Map(
+    text.split(',').map((gtid) => {
+      const parsed = parseGtid(gtid.trim());
+      if (parsed !== undefined) return [parsed.domain, parsed.number] as const;
+      throw fail('COMMAND_USAGE', {
+        problem: `A position is a GTID like 0-1-48211, or several with commas, not ${text}.`,
+        help: 'coequal gateway journal --help',
+      });
+    }),
+  );
+  return ({ outcome, gtid }) => {
+    const parsed = parseGtid(gtid);
+    return outcome === 'committed' && (parsed === undefined || parsed.number > (reached.get(parsed.domain) ?? 0n));
+  };
+};
+
+const parseGtid = (text: string): { readonly domain: string; readonly number: bigint } | undefined => {
+  const match = /^(\d{1,10})-\d{1,10}-(\d{1,20})$/.exec(text);
+  return match === null ? undefined : { domain: match[1] ?? '', number: BigInt(match[2] ?? 0) };
 };
 
 /** A session's id has 24 bytes; its key is half of a hash. */

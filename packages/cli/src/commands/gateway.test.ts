@@ -335,6 +335,24 @@ describe('journal', () => {
     ).toEqual(entries.slice(1));
   });
 
+  test('what a database that stands at a position has lost, and what cannot be said', async () => {
+    const at = (gtid: string, outcome: JournalEntry['outcome'] = 'committed'): JournalEntry => ({
+      at: 0,
+      key: 'c'.repeat(32),
+      epoch: 1,
+      sequence: 1,
+      outcome,
+      gtid,
+    });
+    const all = ['0-1-9', '0-2-10', '0-1-11', '7-1-1', ''].map((gtid) => at(gtid));
+    const script = { entries: [...all, at('0-1-12', 'told-absent')] };
+    const lost = async (position: string) =>
+      (await ran(['journal', '--json', '--after', position], script)).out.match(/(?<="gtid":")[^"]*/g);
+    expect(await lost('0-3-10')).toEqual(['0-1-11', '7-1-1', '']);
+    expect(await lost('0-3-10, 7-1-1')).toEqual(['0-1-11', '']);
+    expect(await ran(['journal', '--after', 'yesterday'], script)).toMatchObject({ code: 2, out: '' });
+  });
+
   test('of one session, by its key or its id', async () => {
     expect((await ran(['journal', '--session', 'B'.repeat(32), '--last', '0'], { entries })).out).toContain(
       ': 1 told-absent',

@@ -98,7 +98,6 @@ export type GatewayEvent =
   | { readonly event: 'instance-drain'; readonly instance: string; readonly on: boolean }
   | { readonly event: 'journal-trouble'; readonly reason: string; readonly dropped: number }
   | { readonly event: 'journal-well'; readonly dropped: number }
-  | { readonly event: 'lines-dropped'; readonly count: number }
   | { readonly event: 'worker-started'; readonly worker: number; readonly pid: number; readonly generation: number }
   | {
       readonly event: 'worker-ended';
@@ -143,7 +142,6 @@ const levels: Readonly<Record<GatewayEvent['event'], LogLevel>> = {
   'instance-drain': 'info',
   'journal-trouble': 'error',
   'journal-well': 'info',
-  'lines-dropped': 'warn',
   'worker-started': 'info',
   'worker-ended': 'info',
   'workers-failing': 'error',

@@ -1,4 +1,6 @@
 /** The decisions around workers and what is shown of them: pure functions. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Counters, seededRandom } from '@coequal/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +13,7 @@ import { makeGatewayMetrics } from './gateway-metrics.ts';
 import { parseFromWorker, parseToWorker } from './messages.ts';
 import { leastBusy, nextSlot, pauseBeforeStart } from './pool-rules.ts';
 import { instanceStatuses, type Reported, ratesBetween, stateOf, totalsOf } from './status.ts';
+import { makeSupervisorMetrics } from './supervisor-metrics.ts';
 import { revivedError, toldError } from './told-error.ts';
 
 describe('numbers of sessions', () => {
@@ -254,5 +257,32 @@ describe('what is shown', () => {
       { user: `${'u'.repeat(199)}…`, client: '192.0.2.7', reason: 'wrong password', errorCode: 1045 },
     ]);
     expect(lines[1]).toMatchObject(['error', 'worker-ended', {}]);
+  });
+});
+
+describe('the operator’s guide', () => {
+  const guide = readFileSync(fileURLToPath(new URL('../../../../docs/gateway.md', import.meta.url)), 'utf8');
+
+  test('explains every metric, with its labels, and no other', () => {
+    const counters = new Counters();
+    const metrics = makeGatewayMetrics(counters);
+    metrics.user('bank');
+    metrics.instance('bank-north');
+    const own = makeSupervisorMetrics({ name: 'n', site: 's', service: 'b', version: '1', startedAt: 0 });
+    const now = { workers: 1, deaths: 0, linesDropped: 0, instances: [] };
+    const real = [...counters.snapshot(), ...own.snapshot(now)].map(
+      ({ name, labels }) => `${name} ${labels.map((label) => `\`${label}\``).join(', ')}`,
+    );
+    const told = [...guide.matchAll(/^\| `(coequal_gateway_\w+)` \| ([^|]*?) *\|/gm)].map(
+      ([, name, labels]) => `${name} ${labels}`,
+    );
+    expect(told.sort()).toEqual([...new Set(real)].sort());
+  });
+
+  test('names every event', () => {
+    const source = readFileSync(fileURLToPath(new URL('./events.ts', import.meta.url)), 'utf8');
+    const names = new Set([...source.matchAll(/readonly event: '([a-z-]+)'/g)].map(([, name]) => name ?? ''));
+    expect(names.size).toBeGreaterThan(15);
+    for (const name of names) expect(guide).toContain(`\`${name}\``);
   });
 });
