@@ -47,6 +47,11 @@ export type DrainOptions<Connection> = {
    * the state. True: it is gone, and the socket must not be touched again. False: close it.
    */
   readonly handOver?: (socket: Connection, state: unknown) => boolean;
+  /**
+   * Resolves when another session may be given away. They leave one after the other, and one that waits for its turn
+   * should go on working: ask before each `handOver`, and take a session whose turn has come only if it is idle then.
+   */
+  readonly room?: () => Promise<void>;
 };
 
 export type DrainResult = { readonly handedOver: number; readonly closed: number; readonly cut: number };

@@ -45,6 +45,8 @@ const standardOutput = 1;
 const orphanDrainMs = 10_000;
 /** Ends of connections are told together, at most so often. */
 const endedEveryMs = 20;
+/** Sessions that may be on their way to the supervisor. */
+const leavingAtOnce = 8;
 const killDeadlineMs = 2_000;
 const stallResolutionMs = 20;
 
@@ -70,6 +72,8 @@ class Worker {
   #endedTold = 0;
   #tellingEnded = false;
   #draining = false;
+  #leaving = 0;
+  readonly #waitingForRoom: (() => void)[] = [];
 
   constructor(channel: Channel, clock: Clock, open: OpenSide) {
     this.#channel = channel;
@@ -89,13 +93,8 @@ class Worker {
     this.#say({ kind: 'hello', version: messagesVersion });
   }
 
-  #say(message: FromWorker, socket?: Socket): void {
-    if (!this.#channel.connected) {
-      socket?.destroy();
-      return;
-    }
-    if (socket === undefined) this.#channel.send?.(message, undefined, {}, () => undefined);
-    else this.#channel.send?.(message, socket, { keepOpen: false }, () => undefined);
+  #say(message: FromWorker): void {
+    if (this.#channel.connected) this.#channel.send?.(message, undefined, {}, () => undefined);
   }
 
   /** Resolves when the message has left: an exit does not wait for it. */
@@ -298,10 +297,11 @@ class Worker {
     this.#draining = true;
     const service = this.#side?.service;
     if (service === undefined) return { handedOver: 0, closed: 0, cut: 0 };
-    const options = handOver
-      ? { deadlineMs, handOver: (socket: Socket, state: unknown) => this.#handOver(socket, state) }
-      : { deadlineMs };
-    const result = await service.drain(options);
+    const handing = {
+      handOver: (socket: Socket, state: unknown) => this.#handOver(socket, state),
+      room: () => this.#room(),
+    };
+    const result = await service.drain(handOver ? { deadlineMs, ...handing } : { deadlineMs });
     this.#metrics.drained('handed-over', result.handedOver);
     this.#metrics.drained('closed', result.closed);
     this.#metrics.drained('cut', result.cut);
@@ -315,8 +315,26 @@ class Worker {
     // What is left of it here is a shell; an error of the shell is nobody's.
     socket.on('error', () => undefined);
     this.#letGo(socket);
-    this.#say({ kind: 'handed', state, unread: rest }, socket);
+    this.#leaving += 1;
+    this.#channel.send?.(
+      { kind: 'handed', state, unread: rest } satisfies FromWorker,
+      socket,
+      { keepOpen: false },
+      () => {
+        this.#leaving -= 1;
+        for (const wake of this.#waitingForRoom.splice(0)) wake();
+      },
+    );
     return true;
+  }
+
+  /** Descriptors leave one by one, each acknowledged; what queues up behind them stands still meanwhile. */
+  async #room(): Promise<void> {
+    while (this.#leaving >= leavingAtOnce && this.#channel.connected) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waitingForRoom.push(resolve);
+      await promise;
+    }
   }
 
   async #orphaned(): Promise<void> {

@@ -39,6 +39,13 @@ export const openEcho = (ports: WorkerPorts, limits: EchoLimits): SessionService
     socket.end('closed\n');
   };
 
+  const takeTurns = async ({ room }: DrainOptions<Socket>): Promise<void> => {
+    for (const session of [...sessions.values()]) {
+      await room?.();
+      if (sessions.has(session.state.id)) drainOne(session);
+    }
+  };
+
   const answer = (session: Session, line: string): void => {
     const { socket, state } = session;
     if (line === 'die') process.exit(7);
@@ -96,8 +103,9 @@ export const openEcho = (ports: WorkerPorts, limits: EchoLimits): SessionService
         allGone = resolve;
         if (sessions.size === 0) resolve();
       });
-      for (const session of [...sessions.values()]) drainOne(session);
+      const turns = takeTurns(options);
       await Promise.race([ended, ports.clock.sleep(options.deadlineMs)]);
+      await turns;
       for (const { socket } of sessions.values()) {
         result.cut += 1;
         socket.destroy();
