@@ -199,12 +199,6 @@ const registry = {
     message: 'The file {path} is of no use to the gateway: {reason}.',
     advice: '{advice}',
   },
-  GATEWAY_ACCOUNT_REFUSED: {
-    kind: 'user',
-    retry: false,
-    message: 'The instances refuse the account {account} of the gateway: {reason}.',
-    advice: 'Check the account in the database, and the password in {path}.',
-  },
   GATEWAY_INSTANCE_UNKNOWN: {
     kind: 'user',
     retry: false,
