@@ -14,6 +14,7 @@ import type { Contents } from '../bank/schema.ts';
 import { type History, mergeHistories } from '../history.ts';
 import { assessDrill } from './assess.ts';
 import { type Batch, finishBatch, prepareBatch } from './batch.ts';
+import { commitsAtFaults } from './customers.ts';
 import { type Observer, startObserver } from './observer.ts';
 import type { DrillReport, StepReport } from './report.ts';
 import { type DrillName, type Schedule, type ScheduleOptions, type Step, scheduleOf } from './schedule.ts';
@@ -91,8 +92,6 @@ const servingDeadlineMs = 120_000;
 const stoppedDeadlineMs = 30_000;
 /** Load that follows the last step, so that the way back shows in the report. */
 const afterMs = 2_000;
-/** What clients say of themselves is a quarter of a second old: so much more is wanted, in order to have enough by the ledgers. */
-const commitMargin = 1.15;
 /** Instances are read one after the other; a straggler in between looks like a difference, and is gone the next time. */
 const readingsWanted = 3;
 const readingPauseMs = 1_000;
@@ -188,7 +187,7 @@ type Drill = {
   readonly records: StepRecord[];
   readonly problems: string[];
   readonly batch: Batch | undefined;
-  /** COMMITs that were in flight at faults so far, as the clients last said: only ledgers know exactly. */
+  /** COMMITs that were in flight at faults so far, as far as is known. */
   committing: number;
 };
 
@@ -260,11 +259,19 @@ const startGroup = async (drill: Drill, site: string, group: Group): Promise<voi
 
 const carryOut = async (drill: Drill, schedule: Schedule): Promise<void> => {
   for (const step of schedule.steps) {
-    if (step.kind === 'enough' && drill.committing >= step.commits * commitMargin) break;
+    if (step.kind === 'enough' && (await isEnough(drill, step.commits))) break;
     await waitUntil(drill, step.atMs);
     await takeStep(drill, step);
   }
   await waitUntil(drill, Math.max(schedule.seconds * 1_000, sinceStartMs(drill) + afterMs));
+};
+
+/** What clients say of themselves is a quarter of a second old. Only when it would do, the ledgers are asked, which know exactly. */
+const isEnough = async (drill: Drill, commits: number): Promise<boolean> => {
+  if (drill.committing < commits) return false;
+  const { transactions } = mergeHistories(await Promise.all(drill.ledgers.map(drill.tools.readHistory)));
+  drill.committing = commitsAtFaults(transactions, drill.records, []).inFlight;
+  return drill.committing >= commits;
 };
 
 const waitUntil = async (drill: Drill, atMs: number): Promise<void> => {
