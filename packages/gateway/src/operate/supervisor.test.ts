@@ -104,6 +104,32 @@ describe('serving', () => {
   });
 });
 
+describe('what workers tell each other', () => {
+  const onBoth = async (echo: Echo) => {
+    const clients = await Promise.all([echo.connect(), echo.connect()]);
+    const answers = await Promise.all(clients.map((client) => client.ask('x')));
+    expect(new Set(answers.map(({ pid }) => pid)).size).toBe(2);
+    return { clients, ids: answers.map(({ id }) => id) };
+  };
+
+  test('a client ends a session of another worker', async () => {
+    const echo = await started(configured());
+    const { clients, ids } = await onBoth(echo);
+    expect((await clients[0]?.ask(`kill ${ids[1]}`))?.line).toBe('done');
+    await clients[1]?.closed;
+    expect((await clients[0]?.ask(`kill ${ids[1]}`))?.line).toBe('unknown');
+  });
+
+  test('failed log-ins of an address count in all of them', async () => {
+    const { settings } = configured();
+    const echo = await started(configured({ limits: { ...settings.limits, failuresPerMinute: 2 } }));
+    const { clients } = await onBoth(echo);
+    await clients[0]?.ask('fail');
+    await clients[0]?.ask('fail');
+    await waitFor('the word of it', async () => (await clients[1]?.ask('blocked'))?.line === 'true');
+  });
+});
+
 describe('trouble', () => {
   test('a worker that dies takes its own sessions with it, and is replaced; what it counted stays', async () => {
     const echo = await started(configured());

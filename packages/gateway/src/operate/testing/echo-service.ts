@@ -1,7 +1,7 @@
 /**
  * Sessions without a database, for tests of everything around sessions: lines are answered with the session's number, how
  * many it has had, the worker's process and the line. `begin` and `end` stand for a transaction, `die` ends the
- * process as a bug would, `wait` holds the event loop.
+ * process as a bug would, `kill ID` ends another session, `fail` stands for a failed log-in and `blocked` asks about them.
  */
 import type { Socket } from 'node:net';
 import { journalKey } from '../acknowledgements.ts';
@@ -39,6 +39,17 @@ export const openEcho = (ports: WorkerPorts, limits: EchoLimits): SessionService
     socket.end('closed\n');
   };
 
+  const did = (line: string, address: string): string => {
+    if (line === 'fail') ports.failures.note(address);
+    return line === 'blocked' ? String(ports.failures.blocked(address)) : line;
+  };
+
+  const kill = async (id: number): Promise<string> => {
+    const own = sessions.get(id);
+    own?.socket.destroy();
+    return own === undefined ? ports.killElsewhere(id, 'connection', { user: 'echo', privileged: false }) : 'done';
+  };
+
   const takeTurns = async ({ room }: DrainOptions<Socket>): Promise<void> => {
     for (const session of [...sessions.values()]) {
       await room?.();
@@ -59,7 +70,10 @@ export const openEcho = (ports: WorkerPorts, limits: EchoLimits): SessionService
       outcome: 'committed',
       gtid: '',
     });
-    socket.write(`${state.id} ${state.count} ${process.pid} ${line}\n`);
+    const say = (word: string): void => void socket.write(`${state.id} ${state.count} ${process.pid} ${word}\n`);
+    const target = /^kill (\d+)$/.exec(line)?.[1];
+    if (target !== undefined) void kill(Number(target)).then(say);
+    else say(did(line, socket.remoteAddress ?? ''));
     if (draining !== undefined) drainOne(session);
   };
 
