@@ -45,12 +45,12 @@ export type RestartableGateway = {
 };
 
 const programPath = (): string => fileURLToPath(import.meta.resolve('@coequal/gateway/main'));
-/** Away from those of the lab's own gateways; each gateway takes two. */
+/** Away from those of the lab's own gateways. */
 let nextPort = 7_300;
 
 export const freshPort = (): number => {
   const port = nextPort;
-  nextPort += 2;
+  nextPort += 1;
   return port;
 };
 
@@ -130,7 +130,7 @@ const estateWith = (
     ...own,
     name,
     port,
-    metricsPort: port + 1,
+    metricsPort: freshPort(),
     stateFolder: folder,
     ...(workers === undefined ? {} : { workers }),
     ...(certificates === undefined || own.certificates === undefined

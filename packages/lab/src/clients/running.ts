@@ -11,7 +11,7 @@ import { parseSaid, type Said } from './verdict.ts';
 
 export type RunningForeign = {
   readonly acknowledged: () => number;
-  /** Longest time without an acknowledgement since this was last asked. */
+  /** Longest time without an acknowledgement since this was last asked, also one that has not ended yet. */
   readonly pauseMs: () => number;
   readonly alive: () => boolean;
   /** Ends it in order, or after the deadline by force. */
@@ -112,7 +112,7 @@ const listen = (child: ChildProcess, clock: Clock) => {
   return {
     acknowledged: () => acknowledged,
     pauseMs: () => {
-      const found = sinceAsked;
+      const found = Math.max(sinceAsked, last === undefined ? 0 : clock.monotonic() - last);
       sinceAsked = 0;
       return found;
     },

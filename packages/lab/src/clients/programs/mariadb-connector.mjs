@@ -8,8 +8,8 @@ const run = Number(env.RUN);
 const pace = Number(env.PACE_MS);
 const say = (line) => process.stdout.write(`${line}\n`);
 
-const connect = () =>
-  mariadb.createConnection({
+const connect = async () => {
+  const opened = await mariadb.createConnection({
     host: env.DB_HOST,
     port: Number(env.DB_PORT),
     user: env.DB_USER,
@@ -18,6 +18,10 @@ const connect = () =>
     // The library names no host to the check of the certificate when the host is an address.
     ssl: { ca: readFileSync(env.DB_CA), host: env.DB_HOST },
   });
+  // A connection that ends while nothing is asked tells this event; the next statement fails as well.
+  opened.on('error', (error) => process.stderr.write(`${error.message}\n`));
+  return opened;
+};
 
 const expect = ({ affectedRows }) => {
   if (affectedRows !== 1) throw new Error(`${affectedRows} rows instead of one`);
@@ -55,7 +59,7 @@ while (!existsSync(env.STOP_FILE)) {
       say(`conflict ${n}`);
       continue;
     }
-    say(`error ${n} ${error.errno ?? error.code} ${error.message.split('\n')[0]}`);
+    say(`error ${n} ${error.errno ?? error.code ?? error.name} ${error.message.split('\n')[0]}`);
     connection?.destroy();
     connection = undefined;
     n += 1;

@@ -54,7 +54,7 @@ while (!existsSync(env.STOP_FILE)) {
       say(`conflict ${n}`);
       continue;
     }
-    say(`error ${n} ${error.errno ?? error.code} ${error.message}`);
+    say(`error ${n} ${error.errno ?? error.code ?? error.name} ${error.message}`);
     connection?.destroy();
     connection = undefined;
     n += 1;
