@@ -62,11 +62,15 @@ export const nothingEnd: End = {
   endsRows: false,
 };
 
+/** Of a request that the gateway itself answers with an error. */
+export const failedEnd: End = { ...nothingEnd, kind: 'err', errorNumber: 1213, errorState: '40001' };
+
 const entryBase = {
   prepared: null,
   clockSeconds: null,
   seeds: null,
   upload: null,
+  long: [],
   insertId: 0n,
   reads: false,
 } as const;
@@ -92,13 +96,19 @@ export abstract class SessionBooks {
   gtid = '';
   gtidAtRequest = '';
   multiStatements: boolean;
+  /** User variables have changed since they were read last. */
   captureDue = false;
+  /** Behind an answer, the session still does something for itself. */
+  afterwards = false;
   /** The client has changed what the instance reports: it has to be told again. */
   reopenDue = false;
   /** COMMIT RELEASE: the session ends with the answer. */
   endDue = false;
-  /** The application can ask what became of its transactions. */
-  keyIssued = false;
+  /**
+   * Its outcome row outlives it: the application can ask what became of its transactions, or one of its flights was given up and may
+   * arrive at an instance late, where only the row stops it.
+   */
+  rowStays = false;
   /** The last outcome is known to the client, or was told to be unknown: nothing of this session is in doubt. */
   settled = true;
   /** KILL QUERY was asked for through the gateway: its error belongs to the client. */
@@ -134,6 +144,8 @@ export abstract class SessionBooks {
   readonly identity: Identity;
   readonly scanner = new ResponseScanner();
   readonly reader: PacketReader;
+  /** The client is being asked for a file; settled when it has sent all of it. */
+  uploading: PromiseWithResolvers<void> | null = null;
   /** Packets of the client go here instead, while it is asked for a file or for its password. */
   taker: ((packet: Packet) => void) | null = null;
 
@@ -154,6 +166,11 @@ export abstract class SessionBooks {
     return (this.status & STATUS.IN_TRANS) !== 0;
   }
 
+  /** The open transaction may not write; what might have written in it was refused. */
+  get readOnly(): boolean {
+    return this.inTransaction && (this.status & STATUS.IN_TRANS_READONLY) !== 0;
+  }
+
   get autocommit(): boolean {
     return (this.status & STATUS.AUTOCOMMIT) !== 0;
   }
@@ -166,6 +183,11 @@ export abstract class SessionBooks {
   /** Something is open that only this instance has. */
   get open(): boolean {
     return this.unit !== null && (this.unit.entries.length > 0 || this.unit.barrier !== null);
+  }
+
+  /** Nobody can ask about it any more, once it has ended: its outcome row may go. */
+  get forgettable(): boolean {
+    return !this.rowStays && this.settled && this.identity.sequence > 0;
   }
 
   enter(phase: Phase): void {
@@ -211,6 +233,12 @@ export abstract class SessionBooks {
     if (request.class === 'commit' && this.inTransaction && this.unit === null) this.beginAnew(request);
   }
 
+  /** The server has not been told, or it has and could not say so. */
+  switchAutocommitOn(): void {
+    this.status |= STATUS.AUTOCOMMIT;
+    this.settings = withVariables(this.settings, [{ name: 'autocommit', value: 'ON' }]);
+  }
+
   /** A transaction that began with the request that ended another. */
   beginAnew(request: Request): void {
     if (this.rules.observe) return;
@@ -229,11 +257,18 @@ export abstract class SessionBooks {
     // A procedure that committed within: what was before it must not be sent again.
     if (this.gtid !== this.gtidAtRequest) this.blockUnit('inner-commit');
     this.unit.wrote = true;
-    this.#store(this.unit, { ...entryBase, raw: request.raw, response: request.response, prepared: request.prepared });
+    this.#store(this.unit, {
+      ...entryBase,
+      raw: request.raw,
+      response: request.response,
+      prepared: request.prepared,
+      long: request.long,
+    });
   }
 
   keep(request: Request, end: End): void {
     if (this.unit === null) return;
+    if (request.uploadLost) this.blockUnit('too-large');
     this.#store(this.unit, {
       raw: request.raw,
       response: request.response,
@@ -241,15 +276,10 @@ export abstract class SessionBooks {
       clockSeconds: request.clockSeconds,
       seeds: request.seeds,
       upload: request.upload,
+      long: request.long,
       insertId: end.kind === 'ok' && !end.endsRows ? end.insertId : 0n,
       reads: request.statement.kind === 'read',
     });
-  }
-
-  /** Long data has no answer; it belongs to the transaction all the same. */
-  keepUnanswered(raw: Buffer, prepared: Prepared): void {
-    if (this.unit === null) return;
-    this.#store(this.unit, { ...entryBase, raw: Buffer.from(raw), response: 'none', prepared, reads: false });
   }
 
   #store(unit: Unit, entry: Parameters<Unit['keep']>[0]): void {
@@ -281,6 +311,13 @@ export abstract class SessionBooks {
     this.ports.room.take(-unit.bytes);
     this.transactions += 1;
     this.ports.tell.transaction(committed, this.ports.clock.monotonic() - unit.startedAt);
+  }
+
+  /** The instance is gone, and nothing of what changed them is sent again: only it knew their values. */
+  loseUserVariables(): void {
+    if (!this.captureDue) return;
+    this.captureDue = false;
+    this.raise('user-variables');
   }
 
   protected hasCursor(): boolean {

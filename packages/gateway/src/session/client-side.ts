@@ -2,6 +2,7 @@
  * The client's side of a session: its requests are taken up one after the other, its answers are written as it takes them, and
  * what the gateway answers itself is said here.
  */
+import { reasonOf } from '@coequal/kernel';
 import {
   encodeTextResult,
   errPacket,
@@ -37,11 +38,35 @@ export abstract class ClientSide extends SessionBooks {
   /** Lets go of the instance: what comes from it from now on is not heard. */
   abstract detach(how: 'destroy' | 'quit'): Link | null;
 
-  /** The client is between two packets: an error can be put there. */
+  /** Where the client stands in its answer, while the scanner is at another one; null: where the scanner is. */
+  voice: { readonly whole: boolean; readonly next: number } | null = null;
+
+  /** From now on something else is read than what the client sees. */
+  keepVoice(): void {
+    const { request, scanner } = this;
+    if (request?.begun !== true || this.voice !== null) return;
+    this.voice = {
+      whole: scanner.betweenPackets,
+      next: scanner.plainBytes > 0 ? scanner.nextSequence : this.sequence,
+    };
+  }
+
+  /** The client is between two packets: an error can be put there, with the number that is due. */
   get canSpeak(): boolean {
-    if (!this.scanner.betweenPackets) return false;
-    if (this.scanner.plainBytes > 0) this.sequence = this.scanner.nextSequence;
-    return true;
+    this.keepVoice();
+    if (this.voice === null) return true;
+    this.sequence = this.voice.next;
+    return this.voice.whole;
+  }
+
+  /** A bug of ours ends this session and no other. */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.ports.log('error', 'a session failed', { reason: reasonOf(error) });
+      this.end('broken', 'a bug of the gateway');
+    }
   }
 
   fromClient(chunk: Buffer): void {
@@ -123,6 +148,28 @@ export abstract class ClientSide extends SessionBooks {
     if (this.#piece !== null) return;
     request.begun = true;
     this.#out.push(bytes);
+  }
+
+  /** The instance asks for a file: the client is asked, and what it sends is passed on and kept. */
+  protected askForFile(link: Link, request: Request, question: Buffer): void {
+    this.toClient(request, question);
+    this.flush();
+    request.upload = [];
+    this.uploading = Promise.withResolvers();
+    let bytes = 0;
+    this.taker = (packet) => {
+      bytes += packet.raw.length;
+      if (bytes <= this.rules.transactionBytes) request.upload?.push(Buffer.from(packet.raw));
+      else request.upload = null;
+      request.uploadLost = request.upload === null;
+      if (this.link === link && !link.write(packet.raw)) this.pauseClient();
+      if (packet.payload.length > 0) return;
+      this.taker = null;
+      this.sequence = (packet.sequence + 1) & 0xff;
+      this.uploading?.resolve();
+      this.uploading = null;
+    };
+    this.pump();
   }
 
   /** KILL of a connection that a gateway has shown. */

@@ -17,7 +17,7 @@ import {
   STATUS,
 } from '@coequal/mysql-wire';
 import { classify } from '../sql/classify.ts';
-import { guardNames, tablesWritten } from '../sql/parts.ts';
+import { guardNames, setAssignments, tablesWritten } from '../sql/parts.ts';
 import { detail, flag, type Lexing, lexingOf, type Statement, type StatementKind } from '../sql/statement.ts';
 import { inPieces, tellChunkFailure } from './chunks.ts';
 import { onLoss, type RequestClass } from './continuity.ts';
@@ -36,6 +36,7 @@ import {
   has,
   hasDetail,
   mayWrite,
+  switchOf,
 } from './requests.ts';
 import { freshSettings } from './settings-of-session.ts';
 import { Unit } from './unit.ts';
@@ -211,13 +212,14 @@ export const makeRequest = (
   prepared: Prepared | null,
 ): Request => {
   const cursor = prepared !== null && cursorAsked(packet.payload);
+  const text = sql ?? prepared?.sql ?? null;
   const found = classOf(statement, {
     inTransaction: relay.inTransaction,
     autocommit: relay.autocommit,
-    wrote: relay.unit?.wrote ?? false,
+    wrote: (relay.unit?.wrote ?? false) && !relay.readOnly,
+    switches: switchedTo(relay, statement, text),
   });
   const requestClass: RequestClass = cursor && found === 'read' ? 'inside' : found;
-  const text = sql ?? prepared?.sql ?? null;
   return {
     raw: packet.raw,
     payload: packet.payload,
@@ -234,6 +236,8 @@ export const makeRequest = (
     afterBytes: [],
     onAnswer: answerHook(relay, statement, text),
     upload: null,
+    uploadLost: false,
+    long: prepared !== null && packet.payload[0] === COM.STMT_EXECUTE ? prepared.longData : [],
     loose: null,
     begun: false,
     sent: false,
@@ -241,6 +245,9 @@ export const makeRequest = (
     sequence: 0,
   };
 };
+
+const switchedTo = (relay: Relay, statement: Statement, text: Buffer | null): boolean | null =>
+  text !== null && has(statement, flag.setAutocommit) ? switchOf(setAssignments(text, modeOf(relay))) : null;
 
 const cursorAsked = (payload: Buffer): boolean => payload[0] === COM.STMT_EXECUTE && (payload[5] ?? 0) !== CURSOR.NONE;
 
@@ -347,6 +354,10 @@ const prepare = (relay: Relay, packet: Packet, sql: Buffer): void => {
     prepared,
     class: 'setting',
     kept: false,
+    // Executing "the last one" behind it finds none, and not the one before.
+    onAnswer: (end) => {
+      if (end.kind === 'err') relay.lastPrepared = null;
+    },
   });
 };
 
@@ -410,6 +421,7 @@ const close = (relay: Relay, packet: Packet, id: number): void => {
   prepared.closed = true;
   prepared.cursorOpen = false;
   relay.prepared.delete(prepared.id);
+  if (relay.lastPrepared === prepared) relay.lastPrepared = null;
   if (relay.link !== null && prepared.instanceId !== null) {
     packet.raw.writeUInt32LE(prepared.instanceId, 5);
     relay.link.write(packet.raw);
@@ -424,7 +436,6 @@ const longData = (relay: Relay, packet: Packet, id: number): void => {
   const held = prepared.longData.reduce((sum, { length }) => sum + length, 0);
   if (held + packet.raw.length > longDataLimit) relay.raise('long-data');
   else prepared.longData.push(Buffer.from(packet.raw));
-  if (relay.unit !== null && !relay.rules.observe) relay.keepUnanswered(packet.raw, prepared);
   if (relay.link === null || prepared.instanceId === null) return;
   packet.raw.writeUInt32LE(prepared.instanceId, 5);
   relay.link.write(packet.raw);
@@ -445,6 +456,7 @@ const resetConnection = (relay: Relay, packet: Packet): void => {
       relay.prepared.clear();
       relay.lastPrepared = null;
       relay.barriers.clear();
+      relay.captureDue = false;
       relay.settings = freshSettings(relay.settings.schema);
     },
   });

@@ -5,6 +5,7 @@
 import { reasonOf } from '@coequal/kernel';
 import { SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
 import { endInWords, isConflict, isTooLarge } from './answers.ts';
+import { failedEnd } from './books.ts';
 import { onConflict } from './continuity.ts';
 import type { End, Request } from './model.ts';
 import { elapsed, moveAndReplay, standingOf } from './recovery.ts';
@@ -83,6 +84,7 @@ const passOn = async (relay: Relay, request: Request, end: End, instance: string
   if (end.errorNumber === fencedElsewhere) await learnEpoch(relay);
   if (relay.phase !== 'recovering') return;
   relay.request = null;
+  request.onAnswer?.(failedEnd);
   relay.ports.tell.request(request.statement.verb, instance, elapsed(relay, request.arrivedMs), end.errorNumber);
   if (request.begun && !relay.canSpeak) {
     relay.end('closed', endInWords(end));

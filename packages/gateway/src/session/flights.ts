@@ -11,7 +11,8 @@ const query = (sql: string): Buffer => frame(encodeCommand.query(sql), 0);
  */
 export const flights = {
   open: query('SET @@SESSION.autocommit=0'),
-  close: query('SET @@SESSION.autocommit=1'),
+  /** An instance that refuses ROLLBACK may carry out what follows: then it must not commit what is still open. */
+  close: query('SET @@SESSION.autocommit=1-@@in_transaction'),
   begin: query('START TRANSACTION'),
   rollback: query('ROLLBACK'),
   rollbackAndChain: query('ROLLBACK AND CHAIN'),

@@ -81,6 +81,10 @@ export type Request = {
   readonly onAnswer: ((end: End) => void) | null;
   /** A file that the client has sent for LOAD DATA LOCAL. */
   upload: Buffer[] | null;
+  /** It was larger than a transaction may keep: it cannot be sent again. */
+  uploadLost: boolean;
+  /** Long data of a prepared statement that goes before it. */
+  readonly long: readonly Buffer[];
   /** Digest of what the client has seen of the answer, where no transaction keeps one. */
   loose: Seen | null;
   /** Bytes of the answer have reached the client. */
@@ -122,7 +126,7 @@ export type Step = {
   readonly owner: StepOwner;
   readonly response: ResponseKind;
   /** Its part in a flight of several. */
-  readonly part: 'only' | 'open' | 'statement' | 'record' | 'undo' | 'commit' | 'close';
+  readonly part: 'only' | 'open' | 'statement' | 'record' | 'undo' | 'commit' | 'close' | 'capture';
   /** Plain bytes of the answer, where they are read; null: they are not. */
   readonly collected: Buffer[] | null;
   readonly done: ((end: End, plain: Buffer) => void) | null;

@@ -30,7 +30,7 @@ const answerOfOutcome = (relay: Relay, sql: Buffer): boolean => {
   const question = outcomeQuestion(sql);
   if (question === undefined) return false;
   if (question.kind === 'session') {
-    relay.keyIssued = true;
+    relay.rowStays = true;
     const { session, sequence } = relay.identity;
     const key = outcomeKey(session, sequence, relay.ports.clock.now());
     relay.answerRows([question.column], [[key.toString('hex')]]);

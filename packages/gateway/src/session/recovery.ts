@@ -9,6 +9,7 @@ import { assert, reasonOf } from '@coequal/kernel';
 import { SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
 import type { Verdict } from '../instances/outcomes.ts';
 import { flag } from '../sql/statement.ts';
+import { failedEnd, nothingEnd } from './books.ts';
 import { type Decision, type Finding, onFinding, onLoss, onReplayEnd, type Standing } from './continuity.ts';
 import type { Request } from './model.ts';
 import type { Relay } from './relay.ts';
@@ -22,8 +23,8 @@ const doubtTries = 8;
 export const interruptionMs = 150;
 
 export const standingOf = (relay: Relay): Standing => ({
-  open: relay.open,
-  unitBarrier: relay.unit?.barrier ?? null,
+  open: relay.open || relay.request?.uploadLost === true,
+  unitBarrier: relay.request?.uploadLost === true ? 'too-large' : (relay.unit?.barrier ?? null),
   sessionBarrier: relay.barrier,
   request: relay.request?.class ?? null,
   sent: relay.request?.sent ?? false,
@@ -51,11 +52,25 @@ export const onLinkLost = (relay: Relay, reason: string): void => {
     observeLoss(relay);
     return;
   }
+  if (relay.afterwards) {
+    relay.afterwards = false;
+    relay.loseUserVariables();
+    relay.rest();
+    return;
+  }
   const standing = standingOf(relay);
-  const decision = onLoss(standing);
+  const decision = decisionOf(relay, standing);
   if (standing.request === null && decision.kind === 'move-later') return;
   if (standing.request === null && relay.phase === 'asking') return;
   recoverFor(relay, decision);
+};
+
+/** What a transaction without writes has left in the session's variables comes back only with its repetition. */
+const decisionOf = (relay: Relay, standing: Standing): Decision => {
+  const decision = onLoss(standing);
+  const ends = relay.request !== null && has(relay.request.statement, flag.release);
+  const repeats = decision.kind === 'answer-ok' && relay.captureDue && standing.unitBarrier === null;
+  return repeats && !ends ? { kind: 'replay' } : decision;
 };
 
 const sightingOf = (reason: string): 'lost' | 'silent' | 'isolated' => {
@@ -77,11 +92,18 @@ export const onUnexpectedEnd = (relay: Relay, bytes: Buffer): void => {
 /** Carries a decision out in the background; a bug of ours ends this session and no other. */
 export const recoverFor = (relay: Relay, decision: Decision): void => {
   relay.enter('recovering');
-  const begunMs = relay.ports.clock.monotonic();
-  carryOut(relay, decision, begunMs).catch((error: unknown) => {
+  recover(relay, decision).catch((error: unknown) => {
     relay.ports.log('error', 'recovery failed', { reason: reasonOf(error) });
     if (relay.phase !== 'ended') relay.end('broken', 'recovery failed');
   });
+};
+
+const recover = async (relay: Relay, decision: Decision): Promise<void> => {
+  // A client that was asked for a file listens only when it has sent it.
+  await relay.uploading?.promise;
+  const { request } = relay;
+  const still = request?.uploadLost === true && decision.kind === 'replay' ? onLoss(standingOf(relay)) : decision;
+  await carryOut(relay, still, relay.ports.clock.monotonic());
 };
 
 const carryOut = async (relay: Relay, decision: Decision, begunMs: number): Promise<void> => {
@@ -114,6 +136,7 @@ const left = (relay: Relay, begunMs: number): number => Math.max(0, relay.rules.
 const fence = async (relay: Relay, begunMs: number): Promise<void> => {
   const { identity, ports, request } = relay;
   assert(request !== null && request.sequence > 0, 'only what was sent with an outcome row can be fenced');
+  relay.rowStays = true;
   const verdict = await ports.settle(identity.session, identity.epoch, request.sequence, {
     avoid: relay.avoid,
     deadlineMs: left(relay, begunMs),
@@ -161,9 +184,14 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
   const wrapped = request.class === 'wrapped';
   const goesOn = !wrapped && (request.statement.kind === 'begin' || has(request.statement, flag.chain));
   relay.closeUnit(true);
+  request.onAnswer?.({ ...nothingEnd, affected, insertId });
+  relay.loseUserVariables();
   if (wrapped) relay.transactions += 1;
   relay.status = goesOn ? relay.status | STATUS.IN_TRANS : relay.status & ~STATUS.IN_TRANS;
   if (wrapped) relay.status |= STATUS.AUTOCOMMIT;
+  if (goesOn && has(request.statement, flag.readOnly)) relay.status |= STATUS.IN_TRANS_READONLY;
+  // It has committed by switching autocommit on, which no instance has heard of yet.
+  if (request.statement.kind === 'set') relay.switchAutocommitOn();
   if (goesOn) relay.beginAnew(request);
   ports.tell.acknowledged('committed', identity.epoch, request.sequence, '');
   // The row has what LAST_INSERT_ID() said, which stays what it was behind a statement that generated nothing.
@@ -183,6 +211,8 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
 const answerEnded = (relay: Relay, begunMs: number): void => {
   const { request } = relay;
   relay.closeUnit(request?.class === 'commit-read');
+  request?.onAnswer?.(nothingEnd);
+  relay.loseUserVariables();
   relay.status &= ~STATUS.IN_TRANS;
   relay.request = null;
   relay.answerOk();
@@ -200,6 +230,7 @@ const lossWords = (relay: Relay, reason: string): string =>
 const refuse = (relay: Relay, reason: string, ends: boolean, begunMs: number): void => {
   const { request, identity } = relay;
   relay.closeUnit(false);
+  if (relay.link === null) relay.loseUserVariables();
   relay.status &= ~STATUS.IN_TRANS;
   const message = lossWords(relay, reason);
   relay.ports.tell.told(relay.lostFrom ?? '', SERVER_ERROR.lockDeadlock.number, reason, elapsed(relay, begunMs));
@@ -212,6 +243,7 @@ const refuse = (relay: Relay, reason: string, ends: boolean, begunMs: number): v
     return;
   }
   relay.request = null;
+  request.onAnswer?.(failedEnd);
   if (request.begun && !relay.canSpeak) {
     relay.end('closed', reason);
     return;
@@ -226,6 +258,7 @@ export const tellRefusal = (relay: Relay, request: Request): void => {
   const { owed } = relay;
   if (owed === null) return;
   relay.owed = null;
+  request.onAnswer?.(failedEnd);
   if (request.statement.kind === 'rollback' && !owed.ends) relay.answerOk();
   else relay.answerError(SERVER_ERROR.lockDeadlock, owed.message);
   if (owed.ends) relay.end('closed', 'the state of the session was lost');
@@ -235,8 +268,10 @@ export const tellRefusal = (relay: Relay, request: Request): void => {
 const tellUnknown = (relay: Relay, reason: string, ends: boolean, begunMs: number): void => {
   const { request, identity } = relay;
   relay.closeUnit(false);
+  if (relay.link === null) relay.loseUserVariables();
   relay.status &= ~STATUS.IN_TRANS;
   relay.request = null;
+  request?.onAnswer?.(failedEnd);
   relay.verifying = null;
   const { number } = SERVER_ERROR.outcomeUnknown;
   relay.ports.tell.told(relay.lostFrom ?? '', number, reason, elapsed(relay, begunMs));

@@ -10,6 +10,7 @@
  * - When this class is idle, what it believes of the session is what the instance last said.
  */
 import { CLIENT, hasBase, type Packet, type ResponseEvent, SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
+import { flag } from '../sql/statement.ts';
 import {
   endInWords,
   isConflict,
@@ -27,11 +28,12 @@ import { onConflictAnswer } from './conflicts.ts';
 import { flights, recordPacket } from './flights.ts';
 import type { End, Link, RelayRules, Request, Step } from './model.ts';
 import { interruptionMs, onDifferentAnswer, onLinkLost, onUnexpectedEnd } from './recovery.ts';
-import { openingBytes, openingSteps } from './replay.ts';
+import { captureStep, openingBytes, openingSteps } from './replay.ts';
+import { changesUserVariables, has } from './requests.ts';
 import type { SessionSettings } from './settings-of-session.ts';
-import { clientStep, committingPackets, ownStep, packetFrom, preambleOf, preambleSteps, secondSteps } from './steps.ts';
+import { clientStep, endingPacket, ownStep, packetFrom, preambleOf, preambleSteps, secondSteps } from './steps.ts';
 import { Seen } from './unit.ts';
-import { readUserVariables, readWarnings } from './user-variables.ts';
+import { readWarnings } from './user-variables.ts';
 
 const empty: Buffer = Buffer.alloc(0);
 
@@ -55,6 +57,7 @@ export class Relay extends ClientSide {
     const { link } = this;
     if (link === null) throw new Error('Bug: sending without an instance');
     this.request = request;
+    if (!request.begun) this.voice = null;
     request.sent = true;
     this.enter('busy');
     this.gtidAtRequest = this.gtid;
@@ -62,20 +65,29 @@ export class Relay extends ClientSide {
     this.#heldPlain = [];
     this.#flightError = null;
     this.#openFailed = false;
-    switch (request.class) {
-      case 'wrapped':
-        this.#sendWrapped(request);
-        return;
-      case 'commit':
-        this.#sendCommit(request);
-        return;
-      default:
-        this.sequence = 1;
-        this.sendSteps(
-          [...preambleSteps(request), clientStep('only', request), ...request.afterSteps],
-          [...preambleOf(request), packetFrom(request), ...request.afterBytes],
-        );
-    }
+    this.sequence = 1;
+    if (request.class === 'wrapped') this.#sendWrapped(request);
+    else if (request.class === 'commit') this.#sendCommit(request);
+    else if (this.#capturesAlong(request))
+      this.sendSteps(
+        [clientStep('statement', request), captureStep(this, 'capture')],
+        [packetFrom(request), flights.userVariables],
+      );
+    else
+      this.sendSteps(
+        [...preambleSteps(request), clientStep('only', request), ...request.afterSteps],
+        [...preambleOf(request), packetFrom(request), ...request.afterBytes],
+      );
+  }
+
+  /**
+   * What sets user variables, or ends a transaction that has, is answered when their values are known: until then all of it can be
+   * sent again.
+   */
+  #capturesAlong({ class: known, statement }: Request): boolean {
+    if (this.rules.observe || has(statement, flag.release)) return false;
+    if (known === 'setting') return this.unit === null && changesUserVariables(statement);
+    return this.captureDue && (known === 'commit-read' || known === 'rollback');
   }
 
   #sendWrapped(request: Request): void {
@@ -84,7 +96,6 @@ export class Relay extends ClientSide {
     const steps = [ownStep('open', 'simple'), ...preambleSteps(request), clientStep('statement', request)];
     const first = [flights.open, ...preambleOf(request), packetFrom(request)];
     const second = [this.#record(request), flights.rollback, flights.close];
-    this.sequence = 1;
     this.#second = staged ? second : null;
     this.sendSteps(staged ? steps : [...steps, ...secondSteps()], staged ? first : [...first, ...second]);
   }
@@ -93,9 +104,19 @@ export class Relay extends ClientSide {
   #second: Buffer[] | null = null;
 
   #sendCommit(request: Request): void {
-    this.sequence = 1;
-    const { steps, bytes } = committingPackets(request);
-    this.sendSteps([ownStep('record', 'execute'), ...steps], [this.#record(request), ...bytes]);
+    const { statement } = request;
+    if (this.captureDue) this.sendSteps([captureStep(this, 'only')], [flights.userVariables]);
+    if (statement.kind === 'commit') {
+      const steps = [ownStep('record', 'execute'), clientStep('commit', request)];
+      this.sendSteps(steps, [this.#record(request), endingPacket(statement)]);
+      return;
+    }
+    // BEGIN, or autocommit switched on: only when it is sure that the transaction before has committed.
+    const undo = ownStep('undo', 'simple', () => {
+      if (this.#flightError !== null) this.#recordFailed(this.#flightError.end);
+      else this.sendSteps([clientStep('commit', request)], [packetFrom(request)]);
+    });
+    this.sendSteps([ownStep('record', 'execute'), undo], [this.#record(request), flights.rollback]);
   }
 
   /** The outcome row that the next flight writes. */
@@ -140,10 +161,10 @@ export class Relay extends ClientSide {
     for (const statement of this.prepared.values()) statement.instanceId = null;
     link.listen({
       chunk: (bytes) => {
-        if (this.link === link) this.#fromInstance(link, bytes);
+        if (this.link === link) this.guard(() => this.#fromInstance(link, bytes));
       },
       lost: (reason) => {
-        if (this.link === link) onLinkLost(this, reason);
+        if (this.link === link) this.guard(() => onLinkLost(this, reason));
       },
       drained: () => {
         if (this.clientPaused && this.taker !== null) this.resumeClient();
@@ -154,6 +175,7 @@ export class Relay extends ClientSide {
   /** Lets go of the instance: what comes from it from now on is not heard. */
   detach(how: 'destroy' | 'quit'): Link | null {
     const { link } = this;
+    this.keepVoice();
     this.link = null;
     this.steps.length = 0;
     this.#early = [];
@@ -265,6 +287,7 @@ export class Relay extends ClientSide {
       return false;
     }
     this.verifying = null;
+    this.voice = null;
     // From here on the digest of the replay is the digest of the session.
     if (request === null || !request.kept || this.unit === null) {
       if (request !== null) request.loose = fresh;
@@ -306,6 +329,7 @@ export class Relay extends ClientSide {
     if (step.part === 'record' && step.collected !== null) this.#takeWarnings(step.collected);
     this.#finish(step, end);
     if (step.part === 'close') this.#wrappedEnd(end);
+    if (step.part === 'capture') this.#capturedEnd();
   }
 
   /** Its answer has ended. What is done with it may send more; the next answer is waited for in any case. */
@@ -313,6 +337,9 @@ export class Relay extends ClientSide {
     this.steps.shift();
     step.done?.(end, step.collected === null ? empty : Buffer.concat(step.collected));
     this.#startHead();
+    if (!this.afterwards || this.steps.length > 0) return;
+    this.afterwards = false;
+    this.rest();
   }
 
   /** The end of what the client asked, or of one of its results. */
@@ -333,6 +360,7 @@ export class Relay extends ClientSide {
     if (end.kind === 'err' && isConflict(end.errorNumber, this.rules.rollbackOnTimeout) && !this.rules.observe) {
       this.steps.length = 0;
       this.#early = [];
+      if (request.begun) this.voice ??= { whole: true, next: event.sequence };
       onConflictAnswer(this, end);
       return;
     }
@@ -341,7 +369,7 @@ export class Relay extends ClientSide {
       return;
     }
     if (this.verifying !== null && !this.#verifyEnd(end)) return;
-    this.#noteEnd(request, end);
+    this.#noteEnd(request, end, event.last);
     this.#forward(link, request, event, null);
     if (event.last) {
       this.steps.shift();
@@ -373,10 +401,13 @@ export class Relay extends ClientSide {
     return false;
   }
 
-  #noteEnd(request: Request, end: End): void {
+  #noteEnd(request: Request, end: End, last: boolean): void {
     if (this.rules.observe) return;
     if (request.kept && this.unit !== null) this.unit.seen.end(endInWords(end));
-    else if (request.loose !== null) request.loose.end(endInWords(end));
+    else if (!last || request.loose !== null) {
+      this.#keepEarly();
+      request.loose?.end(endInWords(end));
+    }
     this.#early = [];
   }
 
@@ -397,6 +428,21 @@ export class Relay extends ClientSide {
     else onLinkLost(this, 'in-doubt');
   }
 
+  /** The client gets what was held back. Answers with its end. */
+  #release(link: Link, request: Request, rewrite: Rewrite | null): End | undefined {
+    for (const bytes of this.#heldPlain) this.toClient(request, bytes);
+    for (const { event } of this.#held) this.#forward(link, request, event, rewrite);
+    const end = this.#held.at(-1)?.end;
+    this.#heldPlain = [];
+    this.#held = [];
+    return end;
+  }
+
+  #capturedEnd(): void {
+    const { request, link } = this;
+    if (request !== null && link !== null) this.#answered(request, this.#release(link, request, null) ?? nothingEnd);
+  }
+
   /** All answers of a wrapped write are there: together they say what became of it. */
   #wrappedEnd(close: End): void {
     const { request, link } = this;
@@ -411,17 +457,13 @@ export class Relay extends ClientSide {
       this.#recordFailed(failure.end);
       return;
     }
-    if (close.kind === 'err') {
-      onLinkLost(this, 'garbage');
+    // Then ROLLBACK was not carried out: what is open there is left to itself, and settled.
+    if (close.kind === 'err' || (close.status & STATUS.AUTOCOMMIT) === 0) {
+      onLinkLost(this, 'in-doubt');
       return;
     }
     this.status = (close.status | STATUS.AUTOCOMMIT) & ~STATUS.IN_TRANS;
-    const rewrite: Rewrite = { set: STATUS.AUTOCOMMIT, clear: STATUS.IN_TRANS };
-    for (const bytes of this.#heldPlain) this.toClient(request, bytes);
-    for (const { event } of this.#held) this.#forward(link, request, event, rewrite);
-    const end = this.#held.at(-1)?.end ?? close;
-    this.#heldPlain = [];
-    this.#held = [];
+    const end = this.#release(link, request, { set: STATUS.AUTOCOMMIT, clear: STATUS.IN_TRANS }) ?? close;
     this.last.disturbed = true;
     if (end.kind !== 'err') {
       this.ports.tell.acknowledged('committed', this.identity.epoch, request.sequence, this.gtid);
@@ -432,10 +474,8 @@ export class Relay extends ClientSide {
 
   #forward(link: Link, request: Request, event: ResponseEvent, rewrite: Rewrite | null): void {
     const { capabilities } = this.client;
-    const as = passesAsIs(event, capabilities, rewrite)
-      ? event.raw
-      : packetFor(event, link.capabilities, capabilities, rewrite);
-    this.toClient(request, as);
+    const asIs = passesAsIs(event, capabilities, rewrite);
+    this.toClient(request, asIs ? event.raw : packetFor(event, link.capabilities, capabilities, rewrite));
   }
 
   // Other kinds of answers.
@@ -482,22 +522,7 @@ export class Relay extends ClientSide {
       for (const raw of kept ?? []) link.write(raw);
       return;
     }
-    this.toClient(request, event.raw);
-    this.flush();
-    request.upload = [];
-    let bytes = 0;
-    this.taker = (packet) => {
-      bytes += packet.raw.length;
-      if (request.upload !== null && bytes <= this.rules.transactionBytes) request.upload.push(Buffer.from(packet.raw));
-      else request.upload = null;
-      if (packet.payload.length === 0) {
-        this.taker = null;
-        this.sequence = (packet.sequence + 1) & 0xff;
-      }
-      if (this.link !== link) return;
-      if (!link.write(packet.raw)) this.pauseClient();
-    };
-    this.pump();
+    this.askForFile(link, request, event.raw);
   }
 
   #takeWarnings(collected: readonly Buffer[]): void {
@@ -511,11 +536,14 @@ export class Relay extends ClientSide {
     if (end.kind !== 'err')
       this.status = request.response === 'prepare' || request.response === 'statistics' ? this.status : end.status;
     this.statements += 1;
+    const along = this.#capturesAlong(request);
     request.onAnswer?.(end);
     this.pieceAnswered(end);
     this.accountFor(request, end);
-    if (request.class !== 'wrapped') this.last.disturbed = false;
-    if (request.class !== 'wrapped') this.last.warnings = null;
+    if (request.class !== 'wrapped') {
+      this.last.disturbed = false;
+      this.last.warnings = null;
+    }
     if (request.response === 'query' || request.response === 'execute')
       this.last.rowCount = end.kind === 'err' || end.endsRows ? -1n : end.affected;
     if (end.insertId !== 0n && end.kind === 'ok' && request.response !== 'prepare')
@@ -537,36 +565,12 @@ export class Relay extends ClientSide {
       this.reopenDue = false;
       this.sendSteps(openingSteps(this), openingBytes(this));
     }
-    if (this.captureDue && this.unit === null && this.link !== null) {
-      this.#capture();
-      return;
-    }
-    this.rest();
-  }
-
-  /** Reads the user variables back, so that another instance can be told. */
-  #capture(): void {
-    const collected: Buffer[] = [];
-    this.sendSteps(
-      [
-        {
-          owner: 'own',
-          response: 'query',
-          part: 'only',
-          collected,
-          upload: null,
-          done: (end) => {
-            this.captureDue = false;
-            this.last.disturbed = true;
-            const found = end.kind === 'err' ? undefined : readUserVariables(Buffer.concat(collected), this.link);
-            if (found === undefined) this.raise('user-variables');
-            else this.settings = { ...this.settings, userVariables: found };
-            this.rest();
-          },
-        },
-      ],
-      [flights.userVariables],
-    );
+    if (along) this.captureDue = false;
+    else if (this.captureDue && this.unit === null && this.link !== null)
+      this.sendSteps([captureStep(this, 'only')], [flights.userVariables]);
+    // What the session does for itself behind an answer comes first: the next request counts on it.
+    this.afterwards = this.steps.length > 0;
+    if (!this.afterwards) this.rest();
   }
 
   /** COM_CHANGE_USER: nothing of before is left but the client's connection and what becomes of its last COMMIT. */

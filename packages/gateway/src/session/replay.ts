@@ -12,7 +12,7 @@ import type { Relay } from './relay.ts';
 import { settingStatements } from './settings-of-session.ts';
 import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
 import { type Entry, Seen, type Unit } from './unit.ts';
-import { readTexts } from './user-variables.ts';
+import { readTexts, readUserVariables } from './user-variables.ts';
 
 /** Before something is tried again: long enough for the winner to finish, growing with each time. */
 const backoffMs = { first: 2, longest: 60 };
@@ -60,6 +60,16 @@ export const askRows = async (relay: Relay, sql: string): Promise<readonly (read
   if (answers === 'lost' || answers.some(({ kind }) => kind === 'err')) return null;
   return readTexts(Buffer.concat(collected), from);
 };
+
+/** Reads the user variables back, so that another instance can be told. */
+export const captureStep = (relay: Relay, part: 'only' | 'capture'): Step =>
+  ownStep(part, 'query', (end, plain) => {
+    relay.captureDue = false;
+    relay.last.disturbed = true;
+    const found = end.kind === 'err' ? undefined : readUserVariables(plain, relay.link);
+    if (found === undefined) relay.raise('user-variables');
+    else relay.settings = { ...relay.settings, userVariables: found };
+  });
 
 /** What every connection begins with: what the instance is to report, and the outcome statement. */
 export const openingSteps = (relay: Relay): readonly Step[] => [
@@ -174,7 +184,14 @@ const prepareAll = async (relay: Relay, statements: ReturnType<typeof statements
 
 /** Restores, sends again what is open, and compares. */
 export const restoreAndReplay = async (relay: Relay): Promise<ReplayEnd> => {
+  const end = await compareReplay(relay);
+  // The last answer and the end of the connection may have come together.
+  return relay.link === null ? 'lost' : end;
+};
+
+const compareReplay = async (relay: Relay): Promise<ReplayEnd> => {
   relay.verifying = null;
+  const moved = relay.recordStatement === null;
   const restored = await restore(relay);
   if (restored !== 'ready') return restored;
   const { unit, request } = relay;
@@ -185,20 +202,23 @@ export const restoreAndReplay = async (relay: Relay): Promise<ReplayEnd> => {
     const end = await replay(relay, unit);
     if (end !== 'same') return end;
     if (fresh.bytes > expected.bytes) return 'different';
-    if (fresh.bytes < expected.bytes) return request?.begun === true ? resumeLongData(relay) : 'different';
+    if (fresh.bytes < expected.bytes) return request?.begun === true ? resumeLongData(relay, moved) : 'different';
     if (fresh.digest() !== expected.digest) return 'different';
     unit.seen = fresh;
     relay.verifying = null;
-  } else if (request?.begun === true && request.loose !== null) {
-    relay.verifying = { expected: request.loose.mark(), fresh: new Seen() };
   }
-  return resumeLongData(relay);
+  // An answer that is no part of a transaction, and of which the client has seen the beginning.
+  if (request?.begun === true && request.loose !== null)
+    relay.verifying = { expected: request.loose.mark(), fresh: new Seen() };
+  return resumeLongData(relay, moved);
 };
 
-/** Long data of an execution that has not been answered, or not yet been asked for. */
-const resumeLongData = (relay: Relay): ReplayEnd => {
-  for (const statement of relay.prepared.values())
+/** Long data of the execution under way, and on another instance of those that have not yet been asked for. */
+const resumeLongData = (relay: Relay, moved: boolean): ReplayEnd => {
+  for (const statement of relay.prepared.values()) {
+    if (!moved && statement !== relay.request?.prepared) continue;
     for (const raw of statement.longData) relay.link?.write(packetFrom({ raw, prepared: statement }));
+  }
   return 'same';
 };
 
@@ -213,8 +233,8 @@ const replay = async (relay: Relay, unit: Unit): Promise<ReplayEnd> => {
     pinned ||= batch.some(({ clockSeconds }) => clockSeconds !== null);
     const answers = await ask(relay, commands);
     if (answers === 'lost') return 'lost';
-    if (answers.some((end) => end.kind === 'err' && isConflict(end.errorNumber, relay.rules.rollbackOnTimeout)))
-      return 'conflict';
+    // Also a wait that only undoes its statement: a repetition begins from the beginning.
+    if (answers.some((end) => end.kind === 'err' && isConflict(end.errorNumber, true))) return 'conflict';
   }
   if (pinned && !unit.settings.variables.has('timestamp')) {
     const answers = await ask(relay, [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))]);
@@ -245,6 +265,7 @@ const commandsOf = (entry: Entry): readonly Command[] => [
   ...(entry.clockSeconds === null ? [] : [own(queryPacket(`SET @@SESSION.timestamp=${entry.clockSeconds}`))]),
   ...(entry.insertId === 0n ? [] : [own(queryPacket(`SET @@SESSION.insert_id=${entry.insertId}`))]),
   ...preambleSteps(entry).map((step, index) => ({ step, raw: preambleOf(entry)[index] ?? flights.rollback })),
+  ...entry.long.map((raw) => own(packetFrom({ raw, prepared: entry.prepared }), 'none')),
   {
     step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
     raw: packetFrom(entry),

@@ -2,6 +2,7 @@
  * What a statement means for continuity, given where the session stands. Pure. It fails safe: whatever might commit
  * by itself, or might not be the same when sent twice, is `opaque`.
  */
+import type { Assignment } from '../sql/parts.ts';
 import { detail, flag, type Statement } from '../sql/statement.ts';
 import type { RequestClass } from './continuity.ts';
 
@@ -10,6 +11,8 @@ export type Where = {
   readonly autocommit: boolean;
   /** Something in the open transaction may have written. */
   readonly wrote: boolean;
+  /** What a SET makes of autocommit; null: that cannot be told from its text alone, or it sets more than that. */
+  readonly switches?: boolean | null;
 };
 
 export const has = ({ flags }: Statement, one: number): boolean => (flags & one) !== 0;
@@ -40,7 +43,7 @@ export const classOf = (statement: Statement, where: Where): RequestClass => {
       return 'inside';
     case 'set':
       if (has(statement, flag.globalScope)) return 'opaque';
-      if (inTransaction && has(statement, flag.setAutocommit)) return ending;
+      if (inTransaction && has(statement, flag.setAutocommit)) return classOfSwitch(where, ending);
       return inTransaction ? 'inside' : 'setting';
     case 'use':
       return inTransaction ? 'inside' : 'setting';
@@ -56,6 +59,20 @@ export const classOf = (statement: Statement, where: Where): RequestClass => {
       // ddl, call, sql-prepare, kill, xa, admin: nobody knows from the text alone.
       return 'opaque';
   }
+};
+
+/** Switching autocommit on, from off, commits; switching it off, or saying again what it is already, does not. */
+const classOfSwitch = ({ autocommit, switches = null }: Where, ending: RequestClass): RequestClass => {
+  if (switches === null) return 'opaque';
+  return switches && !autocommit ? ending : 'inside';
+};
+
+/** What the assignments of a SET make of autocommit (`Where.switches`). */
+export const switchOf = (assignments: readonly Pick<Assignment, 'scope' | 'value'>[]): boolean | null => {
+  const [only] = assignments;
+  if (only === undefined || assignments.length > 1 || only.scope !== 'session') return null;
+  if (/^(1|on|true)$/i.test(only.value)) return true;
+  return /^(0|off|false)$/i.test(only.value) ? false : null;
 };
 
 /** Whether something that was answered belongs to what a replay has to send again. */

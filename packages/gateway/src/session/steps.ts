@@ -8,7 +8,7 @@ import {
   setStatement,
   withParameterTypes,
 } from '@coequal/mysql-wire';
-import { flag } from '../sql/statement.ts';
+import { flag, type Statement } from '../sql/statement.ts';
 import { flights, queryPacket } from './flights.ts';
 import type { Request, Step } from './model.ts';
 import type { Prepared } from './prepared.ts';
@@ -40,22 +40,10 @@ export const secondSteps = (): readonly Step[] => [
   ownStep('close', 'simple'),
 ];
 
-/** What goes to the instance for a request that commits: the outcome CALL has committed already when it comes to this. */
-export const committingPackets = (
-  request: Request,
-): { readonly steps: readonly Step[]; readonly bytes: readonly Buffer[] } => {
-  const { statement } = request;
-  if (statement.kind !== 'commit')
-    return {
-      steps: [ownStep('undo', 'simple'), clientStep('commit', request)],
-      bytes: [flights.rollback, packetFrom(request)],
-    };
-  const packet = has(statement, flag.chain)
-    ? flights.rollbackAndChain
-    : has(statement, flag.release)
-      ? flights.rollbackRelease
-      : flights.rollback;
-  return { steps: [clientStep('commit', request)], bytes: [packet] };
+/** What ends the transaction behind the outcome CALL, which has committed already when it comes to this. */
+export const endingPacket = (statement: Statement): Buffer => {
+  if (has(statement, flag.chain)) return flights.rollbackAndChain;
+  return has(statement, flag.release) ? flights.rollbackRelease : flights.rollback;
 };
 
 type Random = { readonly seeds: readonly [number, number] | null };

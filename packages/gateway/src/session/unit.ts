@@ -56,6 +56,8 @@ export type Entry = {
   readonly seeds: readonly [number, number] | null;
   /** The file that it loads, as the client sent it; null: none, or too large to keep. */
   readonly upload: readonly Buffer[] | null;
+  /** Long data of the execution, sent before it. */
+  readonly long: readonly Buffer[];
   /** The first number that an INSERT generated; 0n: none. Known once it is answered. */
   readonly insertId: bigint;
   /** It surely writes nothing, so that others may be sent along with it. */
@@ -85,7 +87,7 @@ export class Unit {
   /** Keeps a request; answers how many bytes more are held. Behind a barrier nothing is kept. */
   keep(entry: Entry, limitBytes: number): number {
     if (this.barrier !== null) return 0;
-    const size = entry.raw.length + entryOverheadBytes;
+    const size = entry.raw.length + lengthOf(entry.upload ?? []) + lengthOf(entry.long) + entryOverheadBytes;
     if (this.bytes + size > limitBytes) {
       const held = this.bytes;
       this.block('too-large');
@@ -103,6 +105,8 @@ export class Unit {
     this.bytes = 0;
   }
 }
+
+const lengthOf = (packets: readonly Buffer[]): number => packets.reduce((sum, { length }) => sum + length, 0);
 
 /** What an entry costs besides its packet, roughly. */
 const entryOverheadBytes = 160;

@@ -2,7 +2,7 @@
  * COM_CHANGE_USER: the same connection under another name. The gateway asks for the proof itself, as at log-in, and the
  * session begins anew at an instance.
  */
-import { intersect, isProblem, okPacket, type Packet, parseChangeUser, SERVER_ERROR } from '@coequal/mysql-wire';
+import { isProblem, okPacket, type Packet, parseChangeUser, SERVER_ERROR } from '@coequal/mysql-wire';
 import { type Asking, type Gate, type LoggedIn, prove } from './gate.ts';
 import type { Session } from './session.ts';
 
@@ -13,7 +13,7 @@ export const changeUser = async (
   begin: (login: LoggedIn) => Promise<boolean>,
 ): Promise<void> => {
   const { relay, login } = session;
-  const asked = parseChangeUser(packet.payload, intersect(login.capabilities, login.capabilities));
+  const asked = parseChangeUser(packet.payload, login.capabilities);
   if (isProblem(asked)) {
     relay.answerError(SERVER_ERROR.malformedPacket, `The gateway cannot read this change of user: ${asked.reason}.`);
     return;
@@ -31,6 +31,7 @@ export const changeUser = async (
   relay.taker = null;
   // A server ends the connection of whoever fails here, and so do we.
   if (proved === null || relay.phase !== 'asking') {
+    if (proved !== null) gate.worker.leave(asked.user);
     relay.end('closed', 'the change of user was refused');
     return;
   }

@@ -128,10 +128,15 @@ export class ClientSocket {
     this.socket.write(bytes);
   }
 
-  /** Goes on encrypted. What the client sent in the clear behind its request was put there by somebody else. */
+  /**
+   * Goes on encrypted. Clients do not wait between their request and the first bytes of TLS, so both may come in one read: what
+   * came behind the request is given to TLS, where nothing but TLS is believed.
+   */
   async encrypt(context: SecureContext): Promise<void> {
-    if (this.#reader.rest().length > 0) throw new ClientGone('broken', 'bytes follow the request for TLS');
+    const early = this.#reader.rest();
     this.#unlisten();
+    this.socket.pause();
+    if (early.length > 0) this.socket.unshift(early);
     const secured = new TLSSocket(this.socket, { isServer: true, secureContext: context });
     this.socket = secured;
     this.#reader = new PacketReader(loginPacketLimit);
@@ -162,10 +167,15 @@ export class ClientSocket {
     return this.#failure;
   }
 
-  /** Ends the waiting; the socket goes on to whoever serves it, with what was read and not used. */
+  /**
+   * Ends the waiting; the socket goes on to whoever serves it, with what was read and not used. Until then nothing is read, and
+   * a connection that breaks is found out by whoever reads on.
+   */
   release(): Buffer {
     clearTimeout(this.#timer);
     this.#unlisten();
+    this.socket.pause();
+    this.socket.on('error', () => undefined);
     this.#waiting = null;
     return this.#reader.rest();
   }

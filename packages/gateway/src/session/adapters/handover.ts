@@ -11,7 +11,7 @@ import type { LoggedIn } from './gate.ts';
 import type { Session } from './session.ts';
 
 /** Raised when the shape changes: a worker of another version does not guess. */
-const version = 1;
+const version = 2;
 
 type Exported = {
   readonly version: number;
@@ -23,6 +23,7 @@ type Exported = {
   readonly nextStatementId: number;
   readonly multiStatements: boolean;
   readonly gtid: string;
+  readonly rowStays: boolean;
   readonly rowCount: bigint;
   readonly prepared: readonly Pick<Prepared, 'id' | 'sql' | 'raw' | 'parameters' | 'columns' | 'types' | 'longData'>[];
   readonly lastPrepared: number | null;
@@ -41,6 +42,7 @@ export const exportSession = ({ id, login, relay }: Session): Exported => {
     nextStatementId: relay.nextStatementId,
     multiStatements: relay.multiStatements,
     gtid: relay.gtid,
+    rowStays: relay.rowStays || !relay.settled,
     rowCount: relay.last.rowCount,
     prepared: [...relay.prepared.values()].map(({ id: number, sql, raw, parameters, columns, types, longData }) => ({
       id: number,
@@ -95,6 +97,7 @@ export const importSession = (
   relay.nextStatementId = state.nextStatementId;
   relay.multiStatements = state.multiStatements;
   relay.gtid = state.gtid;
+  relay.rowStays = state.rowStays;
   relay.last.rowCount = state.rowCount;
   relay.last.disturbed = true;
   for (const one of state.prepared) {

@@ -39,15 +39,16 @@ export class Session {
   #instance: { readonly name: string; readonly metrics: InstanceMetrics } | null = null;
   readonly #tools: SessionTools;
   readonly #key: string;
+  #begun = false;
   #ended = false;
   readonly #onData = (chunk: Buffer): void => {
     this.lastRequestMs = this.#tools.worker.clock.monotonic();
     this.#tools.worker.metrics.bytesFromClients.add(chunk.length);
-    this.relay.fromClient(chunk);
+    this.relay.guard(() => this.relay.fromClient(chunk));
   };
   readonly #onDrain = (): void => {
     this.blockedSinceMs = null;
-    this.relay.drained();
+    this.relay.guard(() => this.relay.drained());
   };
   readonly #onGone = (): void => this.relay.end('closed', 'the client has closed the connection');
 
@@ -84,7 +85,14 @@ export class Session {
     // The close that follows says it.
     socket.on('error', () => undefined);
     this.metrics.sessions.add(1);
-    if (rest.length > 0) this.relay.fromClient(rest);
+    this.#begun = true;
+    if (socket.destroyed) {
+      this.#onGone();
+      return;
+    }
+    if (rest.length > 0) this.relay.guard(() => this.relay.fromClient(rest));
+    // It was silenced while an instance was looked for.
+    socket.resume();
   }
 
   /** Lets go of the socket, for whoever serves it next. */
@@ -226,7 +234,7 @@ export class Session {
   #end(reason: string, detail: string): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.metrics.sessions.add(-1);
+    if (this.#begun) this.metrics.sessions.add(-1);
     const why = endings[reason];
     if (why !== undefined) {
       this.#tools.worker.metrics.ended(why);

@@ -60,6 +60,8 @@ class Sessions implements SessionService<Socket> {
   readonly #tools: SessionTools;
   readonly #closing = new AbortController();
   readonly #toMove = new Set<Session>();
+  /** Logged in, and on the way to their first instance. */
+  readonly #opening = new Set<Session>();
   #loggingIn = 0;
   #roomTaken = 0;
   #draining: DrainOptions<Socket> | null = null;
@@ -120,10 +122,13 @@ class Sessions implements SessionService<Socket> {
       identity: this.#newIdentity(),
       settings: freshSettings(login.database),
     });
-    if (!(await this.#firstLink(session))) {
-      worker.leave(login.user);
-      return;
+    let linked = false;
+    try {
+      linked = await this.#firstLink(session);
+    } finally {
+      if (!linked) worker.leave(login.user);
     }
+    if (!linked) return;
     this.#enrol(session);
     session.socket.write(okPacket({ status: session.relay.status }, login.capabilities, login.sequence));
     session.begin(login.rest);
@@ -139,6 +144,11 @@ class Sessions implements SessionService<Socket> {
 
   /** A session's first instance; the client waits for it, and hears why there is none. */
   async #firstLink(session: Session): Promise<boolean> {
+    this.#opening.add(session);
+    return this.#findLink(session).finally(() => this.#opening.delete(session));
+  }
+
+  async #findLink(session: Session): Promise<boolean> {
     const { relay, login } = session;
     const { settings } = this.#options;
     const refuse = (number: number, sqlState: string, message: string): false => {
@@ -196,9 +206,7 @@ class Sessions implements SessionService<Socket> {
     const { worker, outcomes } = this.#options;
     if (this.#sessions.delete(session.id)) {
       worker.leave(session.login.user);
-      // Nobody can ask about it any more: its row may go.
-      if (!session.relay.keyIssued && session.relay.settled && session.relay.identity.sequence > 0)
-        outcomes.forget(session.relay.identity.session);
+      if (session.relay.forgettable) outcomes.forget(session.relay.identity.session);
     }
     this.#toMove.delete(session);
     this.#checkGone();
@@ -293,7 +301,7 @@ class Sessions implements SessionService<Socket> {
 
   /** An instance is no place to be any more. */
   #leave(name: string, reason: string, gentle: boolean): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of [...this.#sessions.values(), ...this.#opening]) {
       if (session.relay.link?.instance !== name) continue;
       if (gentle) {
         session.leaving = true;
@@ -308,7 +316,7 @@ class Sessions implements SessionService<Socket> {
   /** Between transactions, with nothing under way: the moment to leave an instance or this worker. */
   #atBoundary(session: Session): void {
     const { relay } = session;
-    if (relay.phase !== 'idle' || relay.open || relay.barrier !== null) return;
+    if (relay.phase !== 'idle' || relay.open || relay.owed !== null || relay.barrier !== null) return;
     if (this.#draining !== null) {
       this.#drainOne(session, this.#draining);
       return;
@@ -416,7 +424,7 @@ class Sessions implements SessionService<Socket> {
 
   #drainOne(session: Session, { handOver }: DrainOptions<Socket>): void {
     const { relay, login } = session;
-    if (relay.phase !== 'idle' || relay.open) return;
+    if (relay.phase !== 'idle' || relay.open || relay.owed !== null) return;
     const movable =
       handOver !== undefined && !login.encrypted && relay.barrier === null && session.blockedSinceMs === null;
     if (movable && this.#handOver(session, handOver)) return;
