@@ -22,7 +22,8 @@ local function now_ms()
 end
 
 local function say(word, value)
-  io.write(word, " ", value, "\n")
+  -- In one piece: threads write at the same time.
+  io.write(("%s %s\n"):format(word, value))
   io.flush()
 end
 
