@@ -24,7 +24,8 @@ const configured = (...args: Parameters<typeof makeConfiguration>): Configuratio
 const started = async (configuration: Configuration, args: readonly string[] = []): Promise<Echo> => {
   const echo = await startEcho(configuration, args);
   ends.push(async () => {
-    if (echo.child.exitCode === null && echo.child.signalCode === null) await echo.stop();
+    echo.destroy();
+    await echo.exited;
     // A supervisor that ends by a bug of its own says so here.
     expect(echo.told()).not.toContain('    at ');
   });

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { systemClock, until } from '@coequal/kernel';
+import { codeOf, systemClock, until } from '@coequal/kernel';
 import type { GatewaySettings } from '../../settings.ts';
 import { callGateway } from '../adapters/control-client.ts';
 import type { Call } from '../control-lines.ts';
@@ -60,9 +60,17 @@ export const makeConfiguration = (change: Partial<GatewaySettings> = {}) => {
   return { folder, file, settings, write, remove: () => rmSync(folder, { recursive: true, force: true }) };
 };
 
+/** A run of tests that is broken off leaves none of them. */
+const launched = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of launched) endGroup(child);
+});
+
 /** Runs a gateway's program to see what it says. */
 export const launch = (args: readonly string[]) => {
   const child = spawn(process.execPath, [program, ...args], {
+    // A group of its own, so that it can be ended with its workers, however it stands.
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { NODE_COMPILE_CACHE: join(tmpdir(), 'coequal-tests-compiled'), ...process.env },
   });
@@ -75,7 +83,9 @@ export const launch = (args: readonly string[]) => {
     told += text;
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
-  return { child, exited, out: () => out, told: () => told };
+  launched.add(child);
+  child.once('exit', () => launched.delete(child));
+  return { child, exited, destroy: () => endGroup(child), out: () => out, told: () => told };
 };
 
 /** Starts one and waits until it serves. */
@@ -90,8 +100,8 @@ export const startEcho = async (configuration: ReturnType<typeof makeConfigurati
   });
   const at = first.listen;
   return {
-    ...run,
     ...configuration,
+    ...run,
     call,
     status,
     port: at.port,
@@ -103,13 +113,16 @@ export const startEcho = async (configuration: ReturnType<typeof makeConfigurati
         .split('\n')
         .filter((line) => line.startsWith('{'))
         .map((line): { readonly event: string; readonly [field: string]: unknown } => JSON.parse(line)),
-    stop: () => stop(run.child, run.exited),
   };
 };
 
-const stop = async (child: ChildProcess, exited: Promise<number | null>): Promise<number | null> => {
-  child.kill('SIGTERM');
-  return exited;
+const endGroup = ({ pid }: ChildProcess): void => {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // All of it has ended by itself.
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
 };
 
 export const waitFor = <T>(what: string, probe: () => Promise<T | undefined | false>): Promise<T> =>
