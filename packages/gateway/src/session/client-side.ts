@@ -11,6 +11,7 @@ import {
   type Packet,
   SERVER_ERROR,
   type ServerError,
+  type WireProblem,
 } from '@coequal/mysql-wire';
 import { SessionBooks } from './books.ts';
 import type { End, Link, Request } from './model.ts';
@@ -30,7 +31,9 @@ export abstract class ClientSide extends SessionBooks {
   #piece: { readonly answer: PieceAnswer; readonly done: (answer: PieceAnswer) => void } | null = null;
   #out: Buffer[] = [];
   #clientBlocked = false;
-  protected clientPaused = false;
+  #pumping = false;
+  /** Why nothing is read from the client at the moment. */
+  readonly #stops = new Set<'requests' | 'instance'>();
 
   /** Takes up one command. */
   protected abstract begin(packet: Packet): void;
@@ -73,37 +76,47 @@ export abstract class ClientSide extends SessionBooks {
     if (this.phase === 'ended') return;
     const problem = this.reader.push(chunk);
     if (problem !== undefined) {
-      this.broken(problem.reason);
+      this.broken(problem);
       return;
     }
     this.pump();
-    if (this.reader.bufferedBytes > waitingRequestBytes && this.phase !== 'idle') this.pauseClient();
+    // Of what is being taken up the rest must come, however much that is.
+    const waits = this.taker === null && this.phase !== 'idle';
+    if (waits && this.reader.bufferedBytes > waitingRequestBytes) this.stopClient('requests');
   }
 
   /** Takes up what the client has asked, one after the other. */
   pump(): void {
-    while (this.taker !== null || this.phase === 'idle') {
-      const packet = this.reader.next();
-      if (packet === undefined) break;
-      if (isProblem(packet)) {
-        this.broken(packet.reason);
-        return;
+    // What is answered at once comes back here: the loop goes on with the next request by itself.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.taker !== null || this.phase === 'idle') {
+        const packet = this.reader.next();
+        if (packet === undefined) break;
+        if (isProblem(packet)) {
+          this.broken(packet);
+          return;
+        }
+        if (this.taker !== null) this.taker(packet);
+        else this.begin(packet);
       }
-      if (this.taker !== null) this.taker(packet);
-      else this.begin(packet);
+    } finally {
+      this.#pumping = false;
     }
-    if (this.clientPaused && this.reader.bufferedBytes <= waitingRequestBytes) this.resumeClient();
+    const takesUp = this.taker !== null || this.phase === 'idle';
+    if (takesUp || this.reader.bufferedBytes <= waitingRequestBytes) this.letClientGo('requests');
     if (this.phase === 'idle' && this.reader.bufferedBytes === 0) this.onBoundary?.();
   }
 
-  protected pauseClient(): void {
-    this.clientPaused = true;
-    this.client.pause();
+  /** `requests`: it asks faster than it is answered; `instance`: its file comes faster than the instance takes it. */
+  protected stopClient(why: 'requests' | 'instance'): void {
+    if (this.#stops.size === 0) this.client.pause();
+    this.#stops.add(why);
   }
 
-  protected resumeClient(): void {
-    this.clientPaused = false;
-    this.client.resume();
+  protected letClientGo(why: 'requests' | 'instance'): void {
+    if (this.#stops.delete(why) && this.#stops.size === 0) this.client.resume();
   }
 
   /** Writes what is for the client; an instance whose client does not keep up waits. */
@@ -118,10 +131,10 @@ export abstract class ClientSide extends SessionBooks {
     if (out.length === 1 && only !== undefined) keepsUp = this.client.write(only);
     else if (total < joinBelowBytes) keepsUp = this.client.write(Buffer.concat(out, total));
     else for (const bytes of out) keepsUp = this.client.write(bytes);
-    if (!keepsUp && !this.#clientBlocked) {
-      this.#clientBlocked = true;
-      this.link?.pause();
-    }
+    if (keepsUp) return;
+    this.#clientBlocked = true;
+    // Also one that has taken the place of another meanwhile.
+    this.link?.pause();
   }
 
   /** The client keeps up again. */
@@ -162,7 +175,7 @@ export abstract class ClientSide extends SessionBooks {
       if (bytes <= this.rules.transactionBytes) request.upload?.push(Buffer.from(packet.raw));
       else request.upload = null;
       request.uploadLost = request.upload === null;
-      if (this.link === link && !link.write(packet.raw)) this.pauseClient();
+      if (this.link === link && !link.write(packet.raw)) this.stopClient('instance');
       if (packet.payload.length > 0) return;
       this.taker = null;
       this.sequence = (packet.sequence + 1) & 0xff;
@@ -241,8 +254,10 @@ export abstract class ClientSide extends SessionBooks {
   }
 
   /** The client does not keep to the protocol. */
-  broken(reason: string): void {
-    this.answerError(SERVER_ERROR.packetsOutOfOrder, `The gateway cannot read this connection: ${reason}.`);
+  broken({ problem, reason }: WireProblem): void {
+    if (problem === 'too-large')
+      this.answerError(SERVER_ERROR.packetTooLarge, `Got a packet bigger than 'max_allowed_packet' bytes: ${reason}.`);
+    else this.answerError(SERVER_ERROR.packetsOutOfOrder, `The gateway cannot read this connection: ${reason}.`);
     this.end('broken', reason);
   }
 

@@ -167,7 +167,7 @@ export class Relay extends ClientSide {
         if (this.link === link) this.guard(() => onLinkLost(this, reason));
       },
       drained: () => {
-        if (this.clientPaused && this.taker !== null) this.resumeClient();
+        this.letClientGo('instance');
       },
     });
   }
@@ -176,6 +176,7 @@ export class Relay extends ClientSide {
   detach(how: 'destroy' | 'quit'): Link | null {
     const { link } = this;
     this.keepVoice();
+    this.letClientGo('instance');
     this.link = null;
     this.steps.length = 0;
     this.#early = [];
