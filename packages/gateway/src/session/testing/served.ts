@@ -57,7 +57,10 @@ export const serve = (stand: Stand, change: Partial<GatewaySettings> = {}): Prom
 
 export const serveWired = async (
   stand: Stand,
-  { limits: limitChange, ...change }: Partial<Omit<GatewaySettings, 'limits'>> & {
+  {
+    limits: limitChange,
+    ...change
+  }: Partial<Omit<GatewaySettings, 'limits'>> & {
     readonly limits?: Partial<GatewaySettings['limits']>;
   } = {},
 ): Promise<Wired> => {
