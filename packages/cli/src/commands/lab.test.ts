@@ -134,6 +134,7 @@ describe('lab status', () => {
     expect(out).toMatch(/north +north-db-1 +gone +5 ms +killed; Connection refused\./);
     expect(out).toContain('Money: 999,999.00 of 1,000,000.00');
     expect(out).toMatch(/north +north-gateway-2 +gone +– +0 +0 +34 +http:\/\/127\.0\.0\.1:33262\/metrics/);
+    expect(out).toMatch(/north +through gateways +0 +2\.0 s +96 +1,234 +0\nnorth +direct +412 +2\.0 s +12 +1,234 +0/);
     expect(out).toContain('mariadb -h 127.0.0.1 -P 33171');
   });
 

@@ -1,9 +1,9 @@
 /** `coequal lab …`: the three sites on this machine, from the command line. */
-import { fail } from '@coequal/kernel';
-import type { LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
+import { fail, formatDuration } from '@coequal/kernel';
+import type { ClientsSnapshot, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
-import { counted, formatCount, formatMoney } from '../numbers.ts';
+import { counted, formatCount, formatMoney, formatRate } from '../numbers.ts';
 import type { Outcome } from '../program.ts';
 import { formatTable } from '../table.ts';
 import { decimalNumber, durationMs, labName, oneOf, sitePair, wholeNumber } from '../values.ts';
@@ -251,6 +251,7 @@ const statusLines = (snapshot: LabSnapshot): readonly string[] => [
     ),
   ),
   ...gatewayLines(snapshot),
+  ...clientLines(snapshot),
   ...(snapshot.bank === null
     ? []
     : [
@@ -284,6 +285,36 @@ const gatewayLines = ({ sites }: LabSnapshot): readonly string[] => {
       formatCount(hidden),
       `http://${host}:${metricsPort}/metrics`,
     ]),
+  );
+};
+
+/** What the bank's clients see: through gateways, and directly beside it. */
+const clientLines = ({ sites }: LabSnapshot): readonly string[] => {
+  const row = (site: string, way: string, clients: ClientsSnapshot): readonly string[] => [
+    site,
+    way,
+    clients.alive ? formatRate(clients.transactionsPerSecond) : 'gone',
+    formatDuration(clients.longestPauseMs),
+    formatCount(clients.errors),
+    formatCount(clients.conflicts),
+    formatCount(clients.inDoubt),
+  ];
+  const rows = sites.flatMap(({ name, gateways, clients, direct }) => [
+    ...(clients === null ? [] : [row(name, gateways.length > 0 ? 'through gateways' : 'direct', clients)]),
+    ...(direct === null ? [] : [row(name, 'direct', direct)]),
+  ]);
+  if (rows.length === 0) return [];
+  return formatTable(
+    [
+      { title: 'SITE' },
+      { title: 'CLIENTS' },
+      { title: 'TX/S', right: true },
+      { title: 'LONGEST PAUSE', right: true },
+      { title: 'ERRORS', right: true },
+      { title: 'CONFLICTS', right: true },
+      { title: 'IN DOUBT', right: true },
+    ],
+    rows,
   );
 };
 

@@ -25,17 +25,17 @@ describe('at 80 columns and 24 rows', () => {
 
       ▸1 ● north  serving       412 tx/s                           ▃▅▇█  RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           gateways ●●  direct: max pause 61 ms errors 0  replays 0  outcomes 0
            mariadb -h 127.0.0.1 -P 33161 -u bank -p bank
 
        2 ● south  serving       412 tx/s                                 RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           gateways ●●  direct: max pause 61 ms errors 0  replays 0  outcomes 0
            mariadb -h 127.0.0.1 -P 33171 -u bank -p bank
 
        3 ● west   serving       412 tx/s                                 RTT 5 ms
            max pause 48 ms  p50/p99 3.1/12 ms  errors 0  in doubt 0  conflicts 1,234
-           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           gateways ●●  direct: max pause 61 ms errors 0  replays 0  outcomes 0
            mariadb -h 127.0.0.1 -P 33181 -u bank -p bank
 
        Latest
@@ -54,17 +54,17 @@ describe('at 80 columns and 24 rows', () => {
 
       ▸1 ○ north  gone            0 tx/s                           ▃▅▇█  RTT 5 ms
            max pause 2.0 s  p50/p99 –/– ms  errors 96  in doubt 0  conflicts 1,234
-           gateways ●○  directly: max pause 2.0 s errors 12  hidden: 3 replays
+           gateways ●○  direct: max pause 2.0 s errors 12  replays 3  outcomes 2
            ! killed  no answer for 2.0 s  Connection refused.
 
        2 ✕ south  isolated             –                                 RTT 5 ms
            clients are gone with their site; 12,345 acknowledged before
-           gateways ●●  directly: max pause 61 ms errors 0  hidden: 0 replays
+           gateways ●●  direct: max pause 61 ms errors 0  replays 0  outcomes 0
            mariadb -h 127.0.0.1 -P 33171 -u bank -p bank
 
        3 ● west   serving                                                RTT 5 ms
            no clients here
-           gateways ●●  hidden: 0 replays  0 outcomes  68 conflicts  4 sessions
+           gateways ●●  replays 0  outcomes 0  hidden 68  4 sessions
            mariadb -h 127.0.0.1 -P 33181 -u bank -p bank
 
        Latest

@@ -232,13 +232,14 @@ const gatewaysLine = ({ gateways, direct }: SiteSnapshot, columns: number): Line
         ? []
         : [
             piece(
-              `directly: max pause ${formatDuration(direct.longestPauseMs)} errors ${formatCount(direct.errors)}`,
+              `direct: max pause ${formatDuration(direct.longestPauseMs)} errors ${formatCount(direct.errors)}`,
               direct.errors > 0 ? 'warn' : 'plain',
             ),
           ]),
-      piece(`hidden: ${sum(({ replays }) => replays)} replays`),
-      piece(`${sum(({ outcomes }) => outcomes)} outcomes`),
-      piece(`${sum(({ hidden }) => hidden)} conflicts`),
+      // What was hidden from clients: transactions sent again, outcomes decided, conflicts.
+      piece(`replays ${sum(({ replays }) => replays)}`),
+      piece(`outcomes ${sum(({ outcomes }) => outcomes)}`),
+      piece(`hidden ${sum(({ hidden }) => hidden)}`),
       ...bad.map(({ name, state }) => piece(`${name} ${shapes[state].words}`, 'warn')),
       piece(`${sum(({ sessions }) => sessions ?? 0)} sessions`, 'faint'),
     ],
