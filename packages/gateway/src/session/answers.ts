@@ -141,6 +141,8 @@ export const meansLoss = (end: End): boolean => {
   switch (end.errorNumber) {
     case 1047:
     case 1053:
+    // Killed there: what it was doing is rolled back with it, and the session goes on elsewhere.
+    case 1927:
       return true;
     case 1180:
       // A write set that is too large was refused before it reached anybody.

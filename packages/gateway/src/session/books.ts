@@ -8,6 +8,7 @@ import {
   type Packet,
   PacketReader,
   ResponseScanner,
+  type ServerError,
   type SessionChange,
   STATUS,
 } from '@coequal/mysql-wire';
@@ -16,6 +17,7 @@ import { endInWords } from './answers.ts';
 import { flights } from './flights.ts';
 import type { Client, End, Identity, Link, RelayPorts, RelayRules, Request, Step } from './model.ts';
 import type { Prepared } from './prepared.ts';
+import { belongsToTransaction } from './requests.ts';
 import { type SessionSettings, withVariables } from './settings-of-session.ts';
 import { type Seen, type SeenMark, Unit } from './unit.ts';
 
@@ -73,6 +75,9 @@ const entryBase = {
   long: [],
   insertId: 0n,
   reads: false,
+  failed: false,
+  open: true,
+  opaque: false,
 } as const;
 
 export abstract class SessionBooks {
@@ -114,7 +119,7 @@ export abstract class SessionBooks {
   /** KILL QUERY was asked for through the gateway: its error belongs to the client. */
   interrupted = false;
   /** What the next request is answered, when a transaction was lost while nobody was asking. */
-  owed: { readonly message: string; readonly ends: boolean } | null = null;
+  owed: { readonly error: ServerError; readonly message: string; readonly ends: boolean } | null = null;
   /** Where the session came from, until it goes on. */
   lostFrom: string | null = null;
   /** Whoever waits for answers of the present connection hears here that it is gone. */
@@ -226,7 +231,7 @@ export abstract class SessionBooks {
       this.closeUnit(true);
     } else if ((request.class === 'commit-read' || request.class === 'rollback') && !failed)
       this.closeUnit(request.class === 'commit-read');
-    else if (request.class === 'opaque' && this.unit !== null) this.#opaqueInside(request, over);
+    else if (request.class === 'opaque' && !over) this.#opaqueInside(request, end);
     else if (request.kept && this.unit !== null) this.keep(request, end);
     if (over && this.unit !== null) this.closeUnit(this.unit.wrote);
     // COMMIT AND CHAIN, or BEGIN in the middle: the next transaction is open already.
@@ -252,10 +257,18 @@ export abstract class SessionBooks {
     this.unit.seen.end(endInWords({ ...nothingEnd, status: this.status }));
   }
 
-  #opaqueInside(request: Request, over: boolean): void {
-    if (over || this.unit === null) return;
+  /** A transaction is open behind something that may have ended one, begun one, or both. */
+  #opaqueInside(request: Request, end: End): void {
+    if (this.unit === null) {
+      if (this.rules.observe) return;
+      // It has begun within: what else was done there before cannot be told.
+      this.unit = new Unit(this.settings, request.arrivedMs);
+      this.blockUnit('begun-within');
+    }
     // A procedure that committed within: what was before it must not be sent again.
     if (this.gtid !== this.gtidAtRequest) this.blockUnit('inner-commit');
+    // What has failed may succeed when it is sent again, and end the transaction by itself.
+    if (end.kind === 'err' || !belongsToTransaction(request.statement)) this.blockUnit('not-repeatable');
     this.unit.wrote = true;
     this.#store(this.unit, {
       ...entryBase,
@@ -263,6 +276,7 @@ export abstract class SessionBooks {
       response: request.response,
       prepared: request.prepared,
       long: request.long,
+      opaque: true,
     });
   }
 
@@ -279,6 +293,9 @@ export abstract class SessionBooks {
       long: request.long,
       insertId: end.kind === 'ok' && !end.endsRows ? end.insertId : 0n,
       reads: request.statement.kind === 'read',
+      failed: end.kind === 'err',
+      open: this.inTransaction,
+      opaque: false,
     });
   }
 

@@ -8,7 +8,7 @@ import { endInWords, isConflict, isTooLarge } from './answers.ts';
 import { failedEnd } from './books.ts';
 import { onConflict } from './continuity.ts';
 import type { End, Request } from './model.ts';
-import { elapsed, moveAndReplay, standingOf } from './recovery.ts';
+import { elapsed, moveAndReplay, standingOf, tellEscaped } from './recovery.ts';
 import type { Relay } from './relay.ts';
 import { pause, restoreAndReplay, rollBack } from './replay.ts';
 
@@ -30,6 +30,8 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
   const begunMs = relay.ports.clock.monotonic();
   const instance = relay.link?.instance ?? '';
   if (!isConflict(end.errorNumber, relay.rules.rollbackOnTimeout)) {
+    if (end.errorNumber === fencedElsewhere)
+      relay.ports.tell.conflict(instance, end.errorNumber, false, 'its outcome was asked for elsewhere', 1);
     await passOn(relay, request, end, instance);
     return;
   }
@@ -53,6 +55,10 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
       relay.ports.tell.conflict(instance, end.errorNumber, true, '', request.conflicts);
       if (relay.unit !== null) relay.replays += 1;
       relay.send(request);
+      return;
+    }
+    if (result === 'escaped') {
+      await tellEscaped(relay, begunMs);
       return;
     }
     if (result !== 'lost') {

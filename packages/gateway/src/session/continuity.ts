@@ -155,13 +155,16 @@ export const onConflict = (standing: Standing, conflict: Conflict): Decision => 
 
 const conflictStays = (reason: string): Decision => ({ kind: 'refuse', reason, ends: false });
 
-/** How a replay ended. */
-export type ReplayEnd = 'same' | 'different' | 'conflict' | 'lost';
+/** How a replay ended. `escaped`: something in it may have committed by itself, which it had not done the first time. */
+export type ReplayEnd = 'same' | 'different' | 'conflict' | 'lost' | 'escaped';
 
 export type ReplayTries = { readonly times: number; readonly most: number };
 
 /** What follows a replay: going on, trying once more, or telling the client. */
-export const onReplayEnd = (end: ReplayEnd, tries: ReplayTries): 'go-on' | 'again' | 'move-again' | 'refuse' => {
+export const onReplayEnd = (
+  end: ReplayEnd,
+  tries: ReplayTries,
+): 'go-on' | 'again' | 'move-again' | 'refuse' | 'unknown' => {
   switch (end) {
     case 'same':
       return 'go-on';
@@ -171,6 +174,8 @@ export const onReplayEnd = (end: ReplayEnd, tries: ReplayTries): 'go-on' | 'agai
       return tries.times < tries.most ? 'again' : 'refuse';
     case 'different':
       return 'refuse';
+    case 'escaped':
+      return 'unknown';
     default:
       return unreachable(end);
   }

@@ -238,7 +238,7 @@ const refuse = (relay: Relay, reason: string, ends: boolean, begunMs: number): v
   relay.verifying = null;
   if (request === null) {
     // Nobody is waiting for an answer now: the next request gets it.
-    relay.owed = { message, ends };
+    relay.owed = { error: SERVER_ERROR.lockDeadlock, message, ends };
     relay.rest();
     return;
   }
@@ -259,8 +259,9 @@ export const tellRefusal = (relay: Relay, request: Request): void => {
   if (owed === null) return;
   relay.owed = null;
   request.onAnswer?.(failedEnd);
-  if (request.statement.kind === 'rollback' && !owed.ends) relay.answerOk();
-  else relay.answerError(SERVER_ERROR.lockDeadlock, owed.message);
+  const surely = owed.error === SERVER_ERROR.lockDeadlock;
+  if (request.statement.kind === 'rollback' && surely && !owed.ends) relay.answerOk();
+  else relay.answerError(owed.error, owed.message);
   if (owed.ends) relay.end('closed', 'the state of the session was lost');
   else relay.rest();
 };
@@ -280,10 +281,13 @@ const tellUnknown = (relay: Relay, reason: string, ends: boolean, begunMs: numbe
     relay.end('closed', reason);
     return;
   }
-  relay.answerError(
-    SERVER_ERROR.outcomeUnknown,
-    `Outcome unknown: the instance ${relay.lostFrom ?? ''} was lost while it carried this out (${reason}). It may have been done, or not: look before repeating it.`,
-  );
+  const message = `Outcome unknown: the instance ${relay.lostFrom ?? ''} was lost while it carried this out (${reason}). It may have been done, or not: look before repeating it.`;
+  if (request === null) {
+    relay.owed = { error: SERVER_ERROR.outcomeUnknown, message, ends };
+    relay.rest();
+    return;
+  }
+  relay.answerError(SERVER_ERROR.outcomeUnknown, message);
   if (ends) relay.end('closed', reason);
   else relay.rest();
 };
@@ -317,8 +321,17 @@ export const moveAndReplay = async (relay: Relay, begunMs: number): Promise<void
             begunMs,
           );
         return;
+      case 'unknown':
+        await tellEscaped(relay, begunMs);
+        return;
     }
   }
+};
+
+/** A repetition may have committed by itself what had been open: nobody can say. */
+export const tellEscaped = async (relay: Relay, begunMs: number): Promise<void> => {
+  await rollBack(relay);
+  if (relay.phase === 'recovering') tellUnknown(relay, 'its repetition may have committed by itself', false, begunMs);
 };
 
 /** A connection to another instance. False: there is none, and the client was told or need not be. */

@@ -17,7 +17,12 @@ import { readTexts, readUserVariables } from './user-variables.ts';
 /** Before something is tried again: long enough for the winner to finish, growing with each time. */
 const backoffMs = { first: 2, longest: 60 };
 
-type Command = { readonly step: Omit<Step, 'done'>; readonly raw: Buffer };
+type Command = {
+  readonly step: Omit<Step, 'done'>;
+  readonly raw: Buffer;
+  /** It was answered with an error before, and will be again. */
+  readonly failed?: boolean;
+};
 
 const own = (raw: Buffer, response: Step['response'] = 'query'): Command => ({ step: ownStep('only', response), raw });
 
@@ -229,18 +234,31 @@ const resumeLongData = (relay: Relay, moved: boolean): ReplayEnd => {
 const replay = async (relay: Relay, unit: Unit): Promise<ReplayEnd> => {
   let pinned = false;
   for (const batch of batchesOf(unit.entries)) {
-    const commands = batch.flatMap((entry) => commandsOf(entry));
     pinned ||= batch.some(({ clockSeconds }) => clockSeconds !== null);
-    const answers = await ask(relay, commands);
-    if (answers === 'lost') return 'lost';
-    // Also a wait that only undoes its statement: a repetition begins from the beginning.
-    if (answers.some((end) => end.kind === 'err' && isConflict(end.errorNumber, true))) return 'conflict';
+    const end = await replayBatch(relay, batch);
+    if (end !== 'same') return end;
   }
   if (pinned && !unit.settings.variables.has('timestamp')) {
     const answers = await ask(relay, [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))]);
     if (answers === 'lost') return 'lost';
   }
   return 'same';
+};
+
+/** Stops where it goes another way than before: behind a BEGIN that failed, what follows would commit by itself. */
+const replayBatch = async (relay: Relay, batch: readonly Entry[]): Promise<ReplayEnd> => {
+  const commands = batch.flatMap((entry) => commandsOf(entry));
+  const expected = commands.filter(({ step }) => step.response !== 'none');
+  const opaque = batch.some((entry) => entry.opaque);
+  const { gtid } = relay;
+  const answers = await ask(relay, commands);
+  if (answers === 'lost') return opaque ? 'escaped' : 'lost';
+  const odd = answers.find(({ kind }, index) => (kind === 'err') !== (expected[index]?.failed ?? false));
+  // Also a wait that only undoes its statement: a repetition begins from the beginning.
+  if (odd?.kind === 'err' && !opaque && isConflict(odd.errorNumber, true)) return 'conflict';
+  const open = batch.at(-1)?.open ?? true;
+  if (opaque && (odd !== undefined || relay.inTransaction !== open || relay.gtid !== gtid)) return 'escaped';
+  return odd === undefined && (relay.inTransaction === open || answers.at(-1)?.kind === 'err') ? 'same' : 'different';
 };
 
 const batchesOf = (entries: readonly Entry[]): readonly (readonly Entry[])[] => {
@@ -269,6 +287,7 @@ const commandsOf = (entry: Entry): readonly Command[] => [
   {
     step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
     raw: packetFrom(entry),
+    failed: entry.failed,
   },
 ];
 

@@ -53,7 +53,7 @@ export const preambleOf = ({ seeds }: Random): readonly Buffer[] =>
   seeds === null ? [] : [queryPacket(`SET @@SESSION.rand_seed1=${seeds[0]}, @@SESSION.rand_seed2=${seeds[1]}`)];
 
 export const preambleSteps = ({ seeds }: Random): readonly Step[] =>
-  seeds === null ? [] : [ownStep('open', 'simple')];
+  seeds === null ? [] : [ownStep('only', 'simple')];
 
 type Sendable = { readonly raw: Buffer; readonly prepared: Prepared | null };
 

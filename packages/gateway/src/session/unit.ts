@@ -62,6 +62,12 @@ export type Entry = {
   readonly insertId: bigint;
   /** It surely writes nothing, so that others may be sent along with it. */
   readonly reads: boolean;
+  /** It was answered with an error. */
+  readonly failed: boolean;
+  /** A transaction was open behind it. */
+  readonly open: boolean;
+  /** It might have ended the transaction by itself, and has not. */
+  readonly opaque: boolean;
 };
 
 /** One open transaction (or cursor outside of one). */
