@@ -16,10 +16,15 @@ export type FaultKind =
   | 'clock'
   | GatewayFaultKind;
 
-/** What is done to one gateway of a site: ended by force, frozen, restarted in order. */
-export type GatewayFaultKind = 'gateway-kill' | 'gateway-hang' | 'gateway-stop';
+/** What is done to one gateway of a site: ended by force, frozen, ended in order, made to take up new code in order. */
+export type GatewayFaultKind = 'gateway-kill' | 'gateway-hang' | 'gateway-stop' | 'gateway-restart';
 
-export const gatewayFaultKinds: readonly GatewayFaultKind[] = ['gateway-kill', 'gateway-hang', 'gateway-stop'];
+export const gatewayFaultKinds: readonly GatewayFaultKind[] = [
+  'gateway-kill',
+  'gateway-hang',
+  'gateway-stop',
+  'gateway-restart',
+];
 
 export const isGatewayFault = ({ kind }: Pick<Fault, 'kind'>): boolean =>
   gatewayFaultKinds.some((each) => each === kind);

@@ -75,7 +75,8 @@ export const faultKinds: readonly KindEntry[] = [
   },
   { kind: 'gateway-kill', words: 'kill one gateway of the site (--gateway); it stays down until healed', whole: false },
   { kind: 'gateway-hang', words: 'freeze one gateway: it holds its connections and never answers', whole: false },
-  { kind: 'gateway-stop', words: 'restart one gateway in order', whole: false },
+  { kind: 'gateway-stop', words: 'stop one gateway in order', whole: false },
+  { kind: 'gateway-restart', words: 'have one gateway take up new code and settings in order', whole: false },
 ];
 
 export type FaultFlags = {

@@ -110,7 +110,7 @@ const addFaults = (lab: Command, world: World, outcome: Outcome): void => {
     .command('fault')
     .summary('break a site')
     .description(
-      `Breaks something at a site. Kinds:\n${faultKinds.map(({ kind, words }) => `  ${kind.padEnd(12)} ${words}`).join('\n')}`,
+      `Breaks something at a site. Kinds:\n${faultKinds.map(({ kind, words }) => `  ${kind.padEnd(15)} ${words}`).join('\n')}`,
     )
     .argument('<kind>', 'what to break')
     .argument('[site]', 'at which site; may be left out with --between')

@@ -51,6 +51,7 @@ export const inject = async (context: FaultContext, fault: Fault): Promise<Activ
     case 'gateway-kill':
     case 'gateway-hang':
     case 'gateway-stop':
+    case 'gateway-restart':
       return gatewayFault(site, fault.kind, fault);
   }
 };
@@ -90,7 +91,7 @@ const stop = async (site: StageSite, fault: Fault): Promise<ActiveFault> => {
   return { fault, text: 'its database is stopped in order', undo: nothing, down: true };
 };
 
-/** One gateway of the site. Killed it stays down, frozen it stays so, until healed; restarted in order it is back by itself. */
+/** One gateway of the site. Killed or stopped it stays down, frozen it stays so, until healed; restarted in order it never was away. */
 const gatewayFault = async (site: StageSite, kind: GatewayFaultKind, fault: Fault): Promise<ActiveFault> => {
   const gateway = site.gateways[(fault.gateway ?? 1) - 1];
   if (gateway === undefined) {
@@ -115,7 +116,9 @@ const gatewayFault = async (site: StageSite, kind: GatewayFaultKind, fault: Faul
       return made('hangs', async () => gateway.signal('SIGCONT'));
     case 'gateway-stop':
       await gateway.stop();
-      await gateway.start();
+      return made('is stopped in order');
+    case 'gateway-restart':
+      await gateway.restart();
       return made('was restarted in order');
   }
 };

@@ -51,8 +51,6 @@ export const runGateways = (tools: GatewayTools): Gateways => {
   const restarts = new Map<string, readonly number[]>();
   const relays: Relay[] = [];
   const all = () => stage.sites.flatMap((site) => site.gateways);
-  /** Down on purpose for a moment, such as while their settings change. */
-  const held = new Set<string>();
 
   const openRelays = async (): Promise<void> => {
     if (stage.network.mode === 'plain') return;
@@ -107,9 +105,7 @@ export const runGateways = (tools: GatewayTools): Gateways => {
     while (!signal.aborted) {
       await clock.sleep(lookEveryMs, signal);
       await refresh();
-      const ended = all().filter(
-        (gateway) => gateway.process() === undefined && !held.has(gateway.name) && !tools.broken(gateway),
-      );
+      const ended = all().filter((gateway) => gateway.process() === undefined && !tools.broken(gateway));
       for (const gateway of ended) {
         if (signal.aborted) return;
         await revive(gateway);
@@ -117,20 +113,15 @@ export const runGateways = (tools: GatewayTools): Gateways => {
     }
   };
 
-  /** The settings of a gateway are read when it starts, so all of them start again. */
+  /** The settings of a gateway are read when it starts, so all of them start again; those that are down will read it then. */
   const setLargeWrites = async (rule: LargeWriteRule | undefined): Promise<void> => {
     const path = estateFile(definition.folder);
     await access(path).catch(() => {
       throw fail('DRILL_IMPOSSIBLE', { reason: 'the lab has no gateways' });
     });
     await writeFile(path, formatEstate(withLargeWrites(definition.estate, rule)), { mode: 0o600 });
-    for (const { name } of all()) held.add(name);
-    try {
-      await Promise.all(all().map((gateway) => gateway.stop()));
-      await Promise.all(all().map((gateway) => gateway.start()));
-    } finally {
-      held.clear();
-    }
+    const running = all().filter((gateway) => gateway.process() !== undefined);
+    await Promise.all(running.map((gateway) => gateway.restart()));
   };
 
   return {

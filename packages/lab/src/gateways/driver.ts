@@ -13,7 +13,15 @@ import type { Gateway, InstanceState } from '@coequal/estate';
 import { type Clock, codeOf, fail, type Log, reasonOf, until } from '@coequal/kernel';
 import type { GatewayCounters } from '@coequal/proof';
 import { readTail } from '../process/tail.ts';
-import { addCounters, countersOf, type GatewayGauges, gaugesOf, noCounters, parseMetrics } from './figures.ts';
+import {
+  addCounters,
+  countersOf,
+  type GatewayGauges,
+  gaugesOf,
+  noCounters,
+  parseMetrics,
+  restartsIn,
+} from './figures.ts';
 
 export type GatewayLook = {
   readonly state: InstanceState;
@@ -32,6 +40,8 @@ export type GatewayDriver = {
   readonly start: () => Promise<void>;
   /** Ends it in order, by force after the deadline. */
   readonly stop: () => Promise<void>;
+  /** Has it take up what is on disk now, without closing its port; resolves when its old workers are gone. */
+  readonly restart: () => Promise<void>;
   /** Ends it for certain. */
   readonly kill: () => Promise<void>;
   readonly signal: (name: NodeJS.Signals) => void;
@@ -61,6 +71,8 @@ const startDeadlineMs = 30_000;
 /** Draining ends sessions at their boundaries; what is still open then is cut by the gateway itself, well before this. */
 const stopDeadlineMs = 40_000;
 const endDeadlineMs = 10_000;
+/** Sessions get half a minute to come to a boundary, and then are cut. */
+const restartDeadlineMs = 60_000;
 /** A gateway answers its pages within milliseconds. */
 const lookMs = 1_000;
 const pageBytes = 4 * 2 ** 20;
@@ -127,12 +139,36 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
     await gone('', endDeadlineMs);
   };
 
+  /** Counted by the gateway itself when it is done, either way. */
+  const restartsEnded = async (result: 'done' | 'refused'): Promise<number> =>
+    restartsIn(parseMetrics(await page(options.metrics, '/metrics')), result);
+
+  const restart = async (): Promise<void> => {
+    const process = alive();
+    if (process === undefined)
+      throw fail('LAB_GATEWAY_FAILED', { gateway: name, reason: 'it does not run', log: logPath });
+    const [done, refused] = [await restartsEnded('done'), await restartsEnded('refused')];
+    signal(process, 'SIGHUP');
+    const wait = {
+      what: `The restart of ${name}`,
+      deadlineMs: restartDeadlineMs,
+      everyMs: 100,
+      advice: `See ${logPath}.`,
+    };
+    await until(clock, wait, async () => {
+      if ((await restartsEnded('refused')) > refused)
+        throw fail('LAB_GATEWAY_FAILED', { gateway: name, reason: await lastWords(logPath), log: logPath });
+      return (await restartsEnded('done')) > done;
+    });
+  };
+
   return {
     name,
     site: options.site,
     number: options.number,
     process: alive,
     start,
+    restart,
     kill,
     stop: async () => {
       const process = alive();

@@ -54,6 +54,10 @@ export const countersOf = (samples: readonly Sample[]): GatewayCounters => {
   };
 };
 
+/** Graceful restarts that have ended so. */
+export const restartsIn = (samples: readonly Sample[], result: string): number =>
+  sum(samples, 'coequal_gateway_restarts_total', (labels) => labels['result'] === result);
+
 const sum = (
   samples: readonly Sample[],
   name: string,

@@ -42,7 +42,18 @@ export const drills: readonly DrillEntry[] = [
     seconds: 25,
     gateways: true,
   },
-  { name: 'gateway-stop', what: 'One gateway is restarted in order, under load.', seconds: 20, gateways: true },
+  {
+    name: 'gateway-stop',
+    what: 'One of the two gateways of a site is stopped in order, under load, and started again later.',
+    seconds: 20,
+    gateways: true,
+  },
+  {
+    name: 'gateway-restart',
+    what: 'One gateway takes up new code and settings under load, with its port open all the time.',
+    seconds: 20,
+    gateways: true,
+  },
   {
     name: 'commit-kill',
     what: 'Databases are killed, frozen and cut off while dozens of COMMITs are in flight, again and again (--faults, --commits).',

@@ -20,6 +20,7 @@ export type DrillName =
   | 'gateway-kill'
   | 'gateway-hang'
   | 'gateway-stop'
+  | 'gateway-restart'
   | 'commit-kill'
   | 'single-faults'
   | 'batch'
@@ -94,6 +95,7 @@ const stepsOf = (name: DrillName, totalMs: number, options: ScheduleOptions, ran
     case 'gateway-kill':
     case 'gateway-hang':
     case 'gateway-stop':
+    case 'gateway-restart':
       return gatewayFault(name, totalMs, options, random);
     case 'commit-kill':
       return commitKill(totalMs, options, random);

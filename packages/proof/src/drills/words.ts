@@ -43,6 +43,8 @@ const happened = (fault: Fault): string => {
     case 'gateway-hang':
       return 'was frozen';
     case 'gateway-stop':
+      return 'was stopped in order';
+    case 'gateway-restart':
       return 'was restarted in order';
     case 'stop':
       return 'was shut down in order';

@@ -152,7 +152,7 @@ export const simulatedArena = (clock: VirtualClock, random: Random, setting: Are
       if (isGatewayFault(fault)) {
         const name = gatewaysOf(fault.site)[(fault.gateway ?? 1) - 1] ?? '';
         world.set(name, fault.kind === 'gateway-hang' ? 'hung' : 'dead');
-        if (fault.kind === 'gateway-stop') begin(gatewayBack(fault.site));
+        if (fault.kind === 'gateway-restart') begin(gatewayBack(fault.site));
         return;
       }
       world.set(
