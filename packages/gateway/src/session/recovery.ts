@@ -46,6 +46,8 @@ export const onLinkLost = (relay: Relay, reason: string): void => {
     waiting();
     return;
   }
+  // A recovery is between two steps, and finds it gone with the next one.
+  if (relay.phase === 'recovering') return;
   relay.lostFrom = link.instance;
   relay.ports.tell.lost(link.instance, reason, relay.inTransaction, relay.request?.class ?? null);
   if (relay.rules.observe) {
