@@ -112,6 +112,7 @@ const checkSize = async (
 
 /** ROW_COUNT() speaks of the statement before it, which may have been one of the gateway's own: the number is put in its place. */
 export const withRowCount = (relay: Relay, statement: Statement, sql: Buffer): Buffer | null => {
-  if (!has(statement, flag.rowCount) || !relay.last.disturbed) return null;
+  // Without an instance it is about to be moved, and restored by statements of the gateway's own.
+  if (!has(statement, flag.rowCount) || (!relay.last.disturbed && relay.link !== null)) return null;
   return frame(encodeCommand.query(rewriteRowCount(sql, relay.last.rowCount)), 0);
 };
