@@ -179,6 +179,7 @@ export abstract class ClientSide extends SessionBooks {
       if (packet.payload.length > 0) return;
       this.taker = null;
       this.sequence = (packet.sequence + 1) & 0xff;
+      if (this.voice !== null) this.voice = { whole: true, next: this.sequence };
       this.uploading?.resolve();
       this.uploading = null;
     };

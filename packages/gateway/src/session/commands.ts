@@ -33,6 +33,7 @@ import {
   belongsToTransaction,
   changesUserVariables,
   classOf,
+  completed,
   has,
   hasDetail,
   mayWrite,
@@ -207,10 +208,11 @@ const bare = (relay: Relay, packet: Packet, statement: Statement): Request => ({
 export const makeRequest = (
   relay: Relay,
   packet: Pick<Packet, 'raw' | 'payload'>,
-  statement: Statement,
+  written: Statement,
   sql: Buffer | null,
   prepared: Prepared | null,
 ): Request => {
+  const statement = completed(written, relay.settings.variables.get('completion_type'));
   const cursor = prepared !== null && cursorAsked(packet.payload);
   const text = sql ?? prepared?.sql ?? null;
   const found = classOf(statement, {
@@ -304,7 +306,9 @@ export const start = (relay: Relay, request: Request): void => {
     return;
   }
   if (!relay.rules.observe) {
-    if (request.class === 'inside' && relay.unit === null) relay.unit = new Unit(relay.settings, request.arrivedMs);
+    // Without autocommit, what is asked first begins the transaction, whatever it is.
+    const begins = request.class === 'inside' || (request.class === 'opaque' && !relay.autocommit);
+    if (begins && relay.unit === null) relay.unit = new Unit(relay.settings, request.arrivedMs);
     if (relay.unit !== null) noteWrites(relay, request);
   }
   if (relay.link !== null) {

@@ -14,7 +14,8 @@ export const flights = {
   /** An instance that refuses ROLLBACK may carry out what follows: then it must not commit what is still open. */
   close: query('SET @@SESSION.autocommit=1-@@in_transaction'),
   begin: query('START TRANSACTION'),
-  rollback: query('ROLLBACK'),
+  /** Whatever the session has made of `completion_type`. */
+  rollback: query('ROLLBACK AND NO CHAIN'),
   rollbackAndChain: query('ROLLBACK AND CHAIN'),
   rollbackRelease: query('ROLLBACK RELEASE'),
   prepareRecord: frame(encodeCommand.prepare('CALL coequal.record(?, ?, ?)'), 0),
@@ -22,6 +23,7 @@ export const flights = {
   userVariables: query(
     'SELECT VARIABLE_NAME, VARIABLE_TYPE, VARIABLE_VALUE, CHARACTER_SET_NAME FROM information_schema.USER_VARIABLES',
   ),
+  ping: frame(encodeCommand.ping(), 0),
   quit: frame(encodeCommand.quit(), 0),
 } as const;
 

@@ -126,7 +126,7 @@ export type Step = {
   readonly owner: StepOwner;
   readonly response: ResponseKind;
   /** Its part in a flight of several. */
-  readonly part: 'only' | 'open' | 'statement' | 'record' | 'undo' | 'commit' | 'close' | 'capture';
+  readonly part: 'only' | 'along' | 'open' | 'statement' | 'record' | 'undo' | 'commit' | 'close' | 'capture';
   /** Plain bytes of the answer, where they are read; null: they are not. */
   readonly collected: Buffer[] | null;
   readonly done: ((end: End, plain: Buffer) => void) | null;

@@ -62,7 +62,11 @@ export const onLinkLost = (relay: Relay, reason: string): void => {
   }
   const standing = standingOf(relay);
   const decision = decisionOf(relay, standing);
-  if (standing.request === null && decision.kind === 'move-later') return;
+  if (standing.request === null && decision.kind === 'move-later') {
+    // Whoever owns the session may move it before it is asked for something.
+    relay.onBoundary?.();
+    return;
+  }
   if (standing.request === null && relay.phase === 'asking') return;
   recoverFor(relay, decision);
 };

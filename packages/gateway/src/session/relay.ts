@@ -22,7 +22,6 @@ import {
   surelyRolledBack,
 } from './answers.ts';
 import { nothingEnd } from './books.ts';
-import { ClientSide } from './client-side.ts';
 import { beginCommand } from './commands.ts';
 import { onConflictAnswer } from './conflicts.ts';
 import { flights, recordPacket } from './flights.ts';
@@ -31,18 +30,17 @@ import { interruptionMs, onDifferentAnswer, onLinkLost, onUnexpectedEnd } from '
 import { captureStep, openingBytes, openingSteps } from './replay.ts';
 import { changesUserVariables, has } from './requests.ts';
 import type { SessionSettings } from './settings-of-session.ts';
+import { Showing } from './showing.ts';
 import { clientStep, endingPacket, ownStep, packetFrom, preambleOf, preambleSteps, secondSteps } from './steps.ts';
-import { Seen } from './unit.ts';
 import { readWarnings } from './user-variables.ts';
 
 const empty: Buffer = Buffer.alloc(0);
 
-export class Relay extends ClientSide {
+export class Relay extends Showing {
   protected begin(packet: Packet): void {
     beginCommand(this, packet);
   }
 
-  #early: Buffer[] = [];
   #held: { event: ResponseEvent; end: End }[] = [];
   #heldPlain: Buffer[] = [];
   /** The first error of a flight, with the part it came from. */
@@ -65,13 +63,12 @@ export class Relay extends ClientSide {
     this.#heldPlain = [];
     this.#flightError = null;
     this.#openFailed = false;
-    this.sequence = 1;
     if (request.class === 'wrapped') this.#sendWrapped(request);
     else if (request.class === 'commit') this.#sendCommit(request);
     else if (this.#capturesAlong(request))
       this.sendSteps(
-        [clientStep('statement', request), captureStep(this, 'capture')],
-        [packetFrom(request), flights.userVariables],
+        [...preambleSteps(request), clientStep('along', request), captureStep(this, 'capture')],
+        [...preambleOf(request), packetFrom(request), flights.userVariables],
       );
     else
       this.sendSteps(
@@ -86,7 +83,9 @@ export class Relay extends ClientSide {
    */
   #capturesAlong({ class: known, statement }: Request): boolean {
     if (this.rules.observe || has(statement, flag.release)) return false;
-    if (known === 'setting') return this.unit === null && changesUserVariables(statement);
+    if (changesUserVariables(statement) && known !== 'wrapped' && known !== 'commit')
+      // Where a file may be asked for, what is sent behind would be taken for it.
+      return statement.kind !== 'multi' && statement.kind !== 'load-local';
     return this.captureDue && (known === 'commit-read' || known === 'rollback');
   }
 
@@ -176,10 +175,10 @@ export class Relay extends ClientSide {
   detach(how: 'destroy' | 'quit'): Link | null {
     const { link } = this;
     this.keepVoice();
+    this.keepEarly();
     this.letClientGo('instance');
     this.link = null;
     this.steps.length = 0;
-    this.#early = [];
     this.#second = null;
     if (link !== null) {
       if (how === 'quit') link.quit();
@@ -219,7 +218,7 @@ export class Relay extends ClientSide {
         return;
       }
     }
-    if (this.#early.length > 0) this.#keepEarly();
+    this.keepEarly();
     this.flush();
   }
 
@@ -233,67 +232,23 @@ export class Relay extends ClientSide {
       this.verifying?.fresh.plain(bytes);
       return;
     }
-    if (this.verifying !== null) this.#verify(bytes);
-    else this.#show(step, bytes);
+    if (this.verifying !== null) this.verify(bytes);
+    else this.show(step, bytes);
   }
 
-  #show(step: Step, bytes: Buffer): void {
+  protected onDifferent(): void {
+    onDifferentAnswer(this);
+  }
+
+  protected show(step: Step, bytes: Buffer): void {
     const { request } = this;
     if (request === null || bytes.length === 0) return;
     if (step.part === 'statement') {
       this.#heldPlain.push(bytes);
       return;
     }
-    this.#note(request, bytes);
+    this.note(request, bytes);
     this.toClient(request, bytes);
-  }
-
-  #note(request: Request, bytes: Buffer): void {
-    if (this.rules.observe) return;
-    if (request.kept && this.unit !== null) this.unit.seen.plain(bytes);
-    else if (request.loose !== null) request.loose.plain(bytes);
-    else this.#early.push(bytes);
-  }
-
-  /** The answer goes on in another chunk: from now on it has to be known what was shown of it. */
-  #keepEarly(): void {
-    const { request } = this;
-    if (request !== null) {
-      request.loose ??= new Seen();
-      for (const bytes of this.#early) request.loose.plain(bytes);
-    }
-    this.#early = [];
-  }
-
-  /** A replay shows again what the client has seen: it must be the same up to there, and goes on from there. */
-  #verify(bytes: Buffer): void {
-    const { verifying, request } = this;
-    if (verifying === null || request === null) return;
-    const { expected, fresh } = verifying;
-    const known = Math.min(bytes.length, expected.bytes - fresh.bytes);
-    fresh.plain(bytes.subarray(0, known));
-    if (fresh.bytes < expected.bytes) return;
-    if (!this.settleVerification()) return;
-    const step = this.steps[0];
-    if (step !== undefined && known < bytes.length) this.#show(step, bytes.subarray(known));
-  }
-
-  /** At the very byte where the client stood. False: it is not the same, and recovery has been told. */
-  settleVerification(): boolean {
-    const { verifying, request } = this;
-    if (verifying === null) return true;
-    const { expected, fresh } = verifying;
-    if (fresh.bytes !== expected.bytes || fresh.digest() !== expected.digest) {
-      onDifferentAnswer(this);
-      return false;
-    }
-    this.verifying = null;
-    this.voice = null;
-    // From here on the digest of the replay is the digest of the session.
-    if (request === null || !request.kept || this.unit === null) {
-      if (request !== null) request.loose = fresh;
-    } else this.unit.seen = fresh;
-    return true;
   }
 
   #event(link: Link, step: Step, event: ResponseEvent): void {
@@ -313,7 +268,7 @@ export class Relay extends ClientSide {
     const { end, changes } = read;
     // Whatever the instance refuses this way, it will refuse everything.
     if (end.kind === 'err' && meansLoss(end) && !this.rules.observe) {
-      onLinkLost(this, end.errorNumber === 1053 ? 'stopping' : 'isolated');
+      onLinkLost(this, end.errorNumber === 1053 || end.errorNumber === 1927 ? 'stopping' : 'isolated');
       return;
     }
     if (changes.length > 0) this.track(changes, step);
@@ -325,12 +280,18 @@ export class Relay extends ClientSide {
     if (step.owner === 'replay') this.verifying?.fresh.end(endInWords(end));
     if (end.kind !== 'err' && step.owner === 'replay') this.status = end.status;
     if (!event.last) return;
-    if (end.kind === 'err' && step.part !== 'only' && step.part !== 'open')
-      this.#flightError ??= { part: step.part, end };
+    if (end.kind === 'err' && step.part === 'open') this.#openRefused();
+    else if (end.kind === 'err' && step.part !== 'only') this.#flightError ??= { part: step.part, end };
     if (step.part === 'record' && step.collected !== null) this.#takeWarnings(step.collected);
     this.#finish(step, end);
     if (step.part === 'close') this.#wrappedEnd(end);
-    if (step.part === 'capture') this.#capturedEnd();
+    if (step.part === 'capture') this.#askStatus();
+  }
+
+  /** What follows commits by itself, without its outcome row: a loss leaves open whether it has. */
+  #openRefused(): void {
+    this.#openFailed = true;
+    if (this.request !== null) this.request = { ...this.request, class: 'opaque' };
   }
 
   /** Its answer has ended. What is done with it may send more; the next answer is waited for in any case. */
@@ -353,14 +314,16 @@ export class Relay extends ClientSide {
       if (event.last) this.#statementAnswered();
       return;
     }
-    if (step.part === 'commit' && this.#flightError !== null) {
+    if (step.part === 'commit' && (this.#flightError !== null || end.kind === 'err')) {
       this.steps.shift();
-      this.#recordFailed(this.#flightError.end);
+      // The record has succeeded, and what came behind it has not: then it is settled, and answered as committed.
+      if (this.#flightError === null) onLinkLost(this, 'in-doubt');
+      else this.#recordFailed(this.#flightError.end);
       return;
     }
     if (end.kind === 'err' && isConflict(end.errorNumber, this.rules.rollbackOnTimeout) && !this.rules.observe) {
       this.steps.length = 0;
-      this.#early = [];
+      this.keepEarly();
       if (request.begun) this.voice ??= { whole: true, next: event.sequence };
       onConflictAnswer(this, end);
       return;
@@ -369,14 +332,45 @@ export class Relay extends ClientSide {
       this.#waitForMore(link, step, event, end);
       return;
     }
-    if (this.verifying !== null && !this.#verifyEnd(end)) return;
-    this.#noteEnd(request, end, event.last);
-    this.#forward(link, request, event, null);
-    if (event.last) {
-      this.steps.shift();
+    if (this.verifying !== null && !this.verifyEnd(end)) return;
+    if (!event.last) {
+      this.noteEnd(request, end, false);
+      this.#forward(link, request, event, null);
+      this.sequence = (event.sequence + 1) & 0xff;
+      return;
+    }
+    this.steps.shift();
+    this.#held.push({ event, end });
+    if (step.part === 'along') this.#startHead();
+    else this.#askStatus();
+  }
+
+  /**
+   * What may commit by itself has failed, and an error does not say whether a transaction is open behind it, nor what was
+   * committed on the way (DDL commits before it fails). The client hears of it when that is known.
+   */
+  #askStatus(): void {
+    const end = this.#held.at(-1)?.end;
+    if (end?.kind !== 'err' || this.request?.class !== 'opaque' || this.rules.observe) {
       this.#startHead();
-      this.#answered(request, end);
-    } else this.sequence = (event.sequence + 1) & 0xff;
+      this.#giveEnd();
+      return;
+    }
+    const asked = ownStep('only', 'simple', (answer) => {
+      this.status = answer.status;
+      this.#giveEnd();
+    });
+    this.sendSteps([asked], [flights.ping]);
+  }
+
+  /** Everything that was sent along with the request has been answered: the client gets the end that was held back. */
+  #giveEnd(): void {
+    const { request, link } = this;
+    const held = this.#held.pop();
+    if (request === null || link === null || held === undefined) return;
+    this.noteEnd(request, held.end, true);
+    this.#forward(link, request, held.event, null);
+    this.#answered(request, held.end);
   }
 
   /** An interrupted statement may be the last word of an instance that ends: then its connection goes too. */
@@ -390,26 +384,6 @@ export class Relay extends ClientSide {
       },
       () => undefined,
     );
-  }
-
-  /** An end within what the client has seen already; true: it is new, and goes on to the client. */
-  #verifyEnd(end: End): boolean {
-    const { verifying } = this;
-    if (verifying === null) return true;
-    if (verifying.fresh.bytes === verifying.expected.bytes) return this.settleVerification();
-    verifying.fresh.end(endInWords(end));
-    if (verifying.fresh.bytes >= verifying.expected.bytes) this.settleVerification();
-    return false;
-  }
-
-  #noteEnd(request: Request, end: End, last: boolean): void {
-    if (this.rules.observe) return;
-    if (request.kept && this.unit !== null) this.unit.seen.end(endInWords(end));
-    else if (!last || request.loose !== null) {
-      this.#keepEarly();
-      request.loose?.end(endInWords(end));
-    }
-    this.#early = [];
   }
 
   #statementAnswered(): void {
@@ -437,11 +411,6 @@ export class Relay extends ClientSide {
     this.#heldPlain = [];
     this.#held = [];
     return end;
-  }
-
-  #capturedEnd(): void {
-    const { request, link } = this;
-    if (request !== null && link !== null) this.#answered(request, this.#release(link, request, null) ?? nothingEnd);
   }
 
   /** All answers of a wrapped write are there: together they say what became of it. */
@@ -484,12 +453,12 @@ export class Relay extends ClientSide {
   #plainEnded(step: Step): void {
     const { request } = this;
     const end: End = { ...nothingEnd, status: this.status };
-    this.#early = [];
+    this.forgetEarly();
     if (step.owner === 'client' && request !== null) {
       // Definitions of a prepared statement, or COM_STATISTICS: they have no end of their own.
       this.steps.shift();
       this.#startHead();
-      if (this.verifying !== null && !this.#verifyEnd(end)) return;
+      if (this.verifying !== null && !this.verifyEnd(end)) return;
       this.#answered(request, end);
     } else this.#finish(step, end);
   }
@@ -508,9 +477,9 @@ export class Relay extends ClientSide {
       const copy = Buffer.from(event.raw);
       copy.writeUInt32LE(prepared.id, 5);
       if (this.verifying === null) {
-        this.#note(request, copy);
+        this.note(request, copy);
         this.toClient(request, copy);
-      } else this.#verify(copy);
+      } else this.verify(copy);
     }
     if (event.last) this.#plainEnded(step);
   }
@@ -537,7 +506,7 @@ export class Relay extends ClientSide {
     if (end.kind !== 'err')
       this.status = request.response === 'prepare' || request.response === 'statistics' ? this.status : end.status;
     this.statements += 1;
-    const along = this.#capturesAlong(request);
+    const along = !this.rules.observe && this.#capturesAlong(request);
     request.onAnswer?.(end);
     this.pieceAnswered(end);
     this.accountFor(request, end);

@@ -75,6 +75,16 @@ export const switchOf = (assignments: readonly Pick<Assignment, 'scope' | 'value
   return /^(0|off|false)$/i.test(only.value) ? false : null;
 };
 
+/** COMMIT and ROLLBACK with what the session's `completion_type` adds where they do not say it themselves. */
+export const completed = (statement: Statement, type: string | undefined): Statement => {
+  if (type === undefined || (statement.kind !== 'commit' && statement.kind !== 'rollback')) return statement;
+  if (/^(CHAIN|1)$/i.test(type) && !hasDetail(statement, detail.noChain))
+    return { ...statement, flags: statement.flags | flag.chain };
+  if (/^(RELEASE|2)$/i.test(type) && !hasDetail(statement, detail.noRelease))
+    return { ...statement, flags: statement.flags | flag.release };
+  return statement;
+};
+
 /** Whether something that was answered belongs to what a replay has to send again. */
 export const belongsToTransaction = (statement: Statement): boolean => {
   switch (statement.kind) {

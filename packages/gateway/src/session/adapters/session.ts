@@ -22,6 +22,8 @@ export type SessionTools = {
   readonly ended: (session: Session) => void;
 };
 
+/** A client that has been told the end and does not close keeps the socket no longer than this. */
+const lingerMs = 5_000;
 /** SQL errors that are no fault of anybody: conflicts. */
 const conflictNumber = 1213;
 
@@ -90,9 +92,9 @@ export class Session {
       this.#onGone();
       return;
     }
-    if (rest.length > 0) this.relay.guard(() => this.relay.fromClient(rest));
     // It was silenced while an instance was looked for.
     socket.resume();
+    if (rest.length > 0) this.relay.guard(() => this.relay.fromClient(rest));
   }
 
   /** Lets go of the socket, for whoever serves it next. */
@@ -116,10 +118,16 @@ export class Session {
       resume: () => this.socket.resume(),
       end: () => {
         if (this.#ended) return;
-        this.socket.end();
         // Whoever does not read any more does not keep the socket.
-        if (this.blockedSinceMs !== null) this.socket.destroy();
-        else this.socket.destroySoon();
+        if (this.blockedSinceMs !== null) {
+          this.socket.destroy();
+          return;
+        }
+        this.socket.end();
+        // What still comes is read and thrown away: closing over it would take the last answer away from the client.
+        this.socket.resume();
+        const late = setTimeout(() => this.socket.destroy(), lingerMs);
+        this.socket.once('close', () => clearTimeout(late));
       },
     };
   }

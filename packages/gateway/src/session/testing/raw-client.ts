@@ -150,15 +150,22 @@ export class RawClient {
 
   /** Resolves when the server closes. What comes until then is thrown away. */
   async gone(): Promise<void> {
-    while (!this.#ended) await this.#more();
+    while (!this.#ended) {
+      await this.#arrival();
+      this.#chunks = [];
+    }
   }
 
-  async #more(): Promise<void> {
+  async #arrival(): Promise<void> {
     if (this.#chunks.length === 0 && !this.#ended)
       await new Promise<void>((resolve) => {
         this.#arrived = resolve;
       });
     this.#arrived = null;
+  }
+
+  async #more(): Promise<void> {
+    await this.#arrival();
     const got = this.#chunks.splice(0);
     if (got.length === 0) throw new Error('the connection was closed');
     this.#left = Buffer.concat([this.#left, ...got]);
@@ -211,6 +218,12 @@ export class RawClient {
   async query(sql: string | Buffer, file?: readonly Buffer[]): Promise<readonly Result[]> {
     this.write(frame(encodeCommand.query(sql), 0));
     return readResults(await this.answer('query', file), this.capabilities, false);
+  }
+
+  /** The bytes of the answer to a text. */
+  async bytes(sql: string): Promise<Buffer> {
+    this.write(frame(encodeCommand.query(sql), 0));
+    return this.answer('query');
   }
 
   async simple(payload: Buffer): Promise<readonly Result[]> {

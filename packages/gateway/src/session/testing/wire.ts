@@ -31,8 +31,8 @@ export type Fault =
   | { readonly what: 'cut-before' }
   /** The instance has carried it out; nobody hears its answer, and the connection is dropped. */
   | { readonly what: 'cut-after' }
-  /** So many bytes of its answer pass, then the connection is dropped. */
-  | { readonly what: 'cut-within'; readonly bytes: number }
+  /** So many bytes of its answer pass; when `until` is settled, the connection is dropped. */
+  | { readonly what: 'cut-within'; readonly bytes: number; readonly until?: Promise<unknown> }
   /** The command is kept back with everything behind it, until `release`, also when the gateway has given up. */
   | { readonly what: 'hold' }
   /** The instance carries it out; its answer is kept back until `release`. */
@@ -71,6 +71,7 @@ export class Wire {
   #held: Buffer[] | null = null;
   #kept: Buffer[] | null = null;
   #passLeft: number | null = null;
+  #passUntil: Promise<unknown> | undefined;
   #quiet: (() => void) | null = null;
 
   constructor(near: Socket, target: InstanceTarget, take: (command: Command) => Fault | null) {
@@ -90,6 +91,7 @@ export class Wire {
     near.once('close', () => {
       // What is held goes on to the instance one day, as from a host that was only cut off.
       if (this.#held === null && this.#kept === null) this.#far.destroy();
+      else this.#far.resume();
     });
     this.#far.once('close', () => {
       near.destroy();
@@ -220,7 +222,10 @@ export class Wire {
     this.#scanner.start(responseKindOf(head.command.raw[4] ?? 0) ?? 'simple', this.#capabilities ?? noCapabilities);
     if (head.fault?.what === 'cut-after') this.#mute = true;
     if (head.fault?.what === 'silence') this.#kept = [];
-    if (head.fault?.what === 'cut-within') this.#passLeft = head.fault.bytes;
+    if (head.fault?.what === 'cut-within') {
+      this.#passLeft = head.fault.bytes;
+      this.#passUntil = head.fault.until;
+    }
   }
 
   #commandOf(raw: Buffer, payload: Buffer): Command {
@@ -334,7 +339,7 @@ export class Wire {
     }
     this.#mute = true;
     this.#deaf = true;
-    this.#near.write(passed, () => this.cut());
+    this.#near.write(passed, () => (this.#passUntil ?? Promise.resolve()).then(() => this.cut()));
   }
 }
 

@@ -113,4 +113,4 @@ export const sql =
 export const outcomeRow = ({ text, code }: Command): boolean => code === 'execute' && /coequal\.record/.test(text);
 
 /** The last command of a flight that wraps a single write. */
-export const wrapEnd = ({ text }: Command): boolean => text === 'SET @@SESSION.autocommit=1';
+export const wrapEnd = ({ text }: Command): boolean => text.startsWith('SET @@SESSION.autocommit=1');
