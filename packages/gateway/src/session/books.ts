@@ -67,6 +67,12 @@ export const nothingEnd: End = {
 /** Of a request that the gateway itself answers with an error. */
 export const failedEnd: End = { ...nothingEnd, kind: 'err', errorNumber: 1213, errorState: '40001' };
 
+/** In the place of a global transaction id: the last write was a fence, or was found by one. */
+export const settledGtid = 'settled';
+
+const statusOfSession =
+  STATUS.IN_TRANS | STATUS.IN_TRANS_READONLY | STATUS.AUTOCOMMIT | STATUS.NO_BACKSLASH_ESCAPES | STATUS.ANSI_QUOTES;
+
 const entryBase = {
   prepared: null,
   clockSeconds: null,
@@ -75,6 +81,7 @@ const entryBase = {
   long: [],
   insertId: 0n,
   reads: false,
+  asks: false,
   failed: false,
   open: true,
   opaque: false,
@@ -87,7 +94,7 @@ export abstract class SessionBooks {
   readonly steps: Step[] = [];
   unit: Unit | null = null;
   settings: SessionSettings;
-  status: number;
+  #status: number = STATUS.AUTOCOMMIT;
   readonly prepared = new Map<number, Prepared>();
   nextStatementId = 1;
   lastPrepared: Prepared | null = null;
@@ -97,7 +104,7 @@ export abstract class SessionBooks {
   /** Why the session cannot move, each with how often it was raised. */
   readonly barriers = new Map<string, number>();
   readonly last: LastAnswer = { rowCount: -1n, disturbed: false, warnings: null };
-  /** The last write of this session, as a global transaction id. */
+  /** The last write of this session, as a global transaction id, or `settledGtid`. */
   gtid = '';
   gtidAtRequest = '';
   multiStatements: boolean;
@@ -165,6 +172,15 @@ export abstract class SessionBooks {
     this.multiStatements = hasBase(start.client.capabilities, CLIENT.MULTI_STATEMENTS);
     this.reader = new PacketReader(start.maxPacketBytes);
     this.since = start.ports.clock.monotonic();
+  }
+
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Of an answer only what it says of the session: that its rows have ended, or that others follow, is no state. */
+  set status(status: number) {
+    this.#status = status & statusOfSession;
   }
 
   get inTransaction(): boolean {
@@ -276,6 +292,7 @@ export abstract class SessionBooks {
       response: request.response,
       prepared: request.prepared,
       long: request.long,
+      asks: true,
       opaque: true,
     });
   }
@@ -293,6 +310,7 @@ export abstract class SessionBooks {
       long: request.long,
       insertId: end.kind === 'ok' && !end.endsRows ? end.insertId : 0n,
       reads: request.statement.kind === 'read',
+      asks: request.statement.kind === 'load-local' || request.statement.kind === 'multi',
       failed: end.kind === 'err',
       open: this.inTransaction,
       opaque: false,

@@ -10,7 +10,7 @@ import { onConflict } from './continuity.ts';
 import type { End, Request } from './model.ts';
 import { elapsed, moveAndReplay, standingOf, tellEscaped } from './recovery.ts';
 import type { Relay } from './relay.ts';
-import { pause, restoreAndReplay, rollBack } from './replay.ts';
+import { catchUp, giveUpReplay, pause, restoreAndReplay, rollBack } from './replay.ts';
 
 /** A transaction that the client has seen parts of is tried this often; one that it has seen nothing of, more often. */
 const conflictTries = { seen: 5, unseen: 12 };
@@ -69,6 +69,7 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
         return;
       }
       relay.ports.tell.conflict(instance, end.errorNumber, false, reason, request.conflicts);
+      await giveUpReplay(relay);
       await passOn(relay, request, end, instance);
       return;
     }
@@ -116,5 +117,7 @@ const learnEpoch = async (relay: Relay): Promise<void> => {
     deadlineMs: rules.recoveryMs,
     signal: ending.signal,
   });
-  if (verdict.kind !== 'undecided') identity.epoch = verdict.epoch;
+  if (verdict.kind === 'undecided') return;
+  identity.epoch = verdict.epoch;
+  await catchUp(relay);
 };

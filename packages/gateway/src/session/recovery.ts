@@ -9,11 +9,11 @@ import { assert, reasonOf } from '@coequal/kernel';
 import { SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
 import type { Verdict } from '../instances/outcomes.ts';
 import { flag } from '../sql/statement.ts';
-import { failedEnd, nothingEnd } from './books.ts';
+import { failedEnd, nothingEnd, settledGtid } from './books.ts';
 import { type Decision, type Finding, onFinding, onLoss, onReplayEnd, type Standing } from './continuity.ts';
 import type { Request } from './model.ts';
 import type { Relay } from './relay.ts';
-import { pause, restoreAndReplay, rollBack } from './replay.ts';
+import { giveUpReplay, pause, restoreAndReplay } from './replay.ts';
 import { has } from './requests.ts';
 
 const replayTries = 5;
@@ -157,6 +157,7 @@ const fence = async (relay: Relay, begunMs: number): Promise<void> => {
     return;
   }
   identity.epoch = verdict.epoch;
+  relay.gtid = settledGtid;
   ports.tell.outcome(from, verdict.kind, took, '');
   const finding = findingOf(request, verdict);
   request.conflicts += 1;
@@ -318,7 +319,7 @@ export const moveAndReplay = async (relay: Relay, begunMs: number): Promise<void
         refuse(relay, 'no instance could be reached in time', false, begunMs);
         return;
       case 'refuse':
-        await rollBack(relay);
+        await giveUpReplay(relay);
         if (relay.phase === 'recovering')
           refuse(
             relay,
@@ -336,7 +337,7 @@ export const moveAndReplay = async (relay: Relay, begunMs: number): Promise<void
 
 /** A repetition may have committed by itself what had been open: nobody can say. */
 export const tellEscaped = async (relay: Relay, begunMs: number): Promise<void> => {
-  await rollBack(relay);
+  await giveUpReplay(relay);
   if (relay.phase === 'recovering') tellUnknown(relay, 'its repetition may have committed by itself', false, begunMs);
 };
 

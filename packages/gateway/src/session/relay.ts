@@ -9,8 +9,7 @@
  *   along with the request (outcome row, COMMIT) has succeeded.
  * - When this class is idle, what it believes of the session is what the instance last said.
  */
-import { CLIENT, hasBase, type Packet, type ResponseEvent, SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
-import { flag } from '../sql/statement.ts';
+import { CLIENT, frame, hasBase, type Packet, type ResponseEvent, SERVER_ERROR, STATUS } from '@coequal/mysql-wire';
 import {
   endInWords,
   isConflict,
@@ -24,19 +23,18 @@ import {
 import { nothingEnd } from './books.ts';
 import { beginCommand } from './commands.ts';
 import { onConflictAnswer } from './conflicts.ts';
-import { flights, recordPacket } from './flights.ts';
+import { flights } from './flights.ts';
 import type { End, Link, RelayRules, Request, Step } from './model.ts';
 import { interruptionMs, onDifferentAnswer, onLinkLost, onUnexpectedEnd } from './recovery.ts';
 import { captureStep, openingBytes, openingSteps } from './replay.ts';
-import { changesUserVariables, has } from './requests.ts';
+import { Sending } from './sending.ts';
 import type { SessionSettings } from './settings-of-session.ts';
-import { Showing } from './showing.ts';
 import { clientStep, endingPacket, ownStep, packetFrom, preambleOf, preambleSteps, secondSteps } from './steps.ts';
 import { readWarnings } from './user-variables.ts';
 
 const empty: Buffer = Buffer.alloc(0);
 
-export class Relay extends Showing {
+export class Relay extends Sending {
   protected begin(packet: Packet): void {
     beginCommand(this, packet);
   }
@@ -65,28 +63,7 @@ export class Relay extends Showing {
     this.#openFailed = false;
     if (request.class === 'wrapped') this.#sendWrapped(request);
     else if (request.class === 'commit') this.#sendCommit(request);
-    else if (this.#capturesAlong(request))
-      this.sendSteps(
-        [...preambleSteps(request), clientStep('along', request), captureStep(this, 'capture')],
-        [...preambleOf(request), packetFrom(request), flights.userVariables],
-      );
-    else
-      this.sendSteps(
-        [...preambleSteps(request), clientStep('only', request), ...request.afterSteps],
-        [...preambleOf(request), packetFrom(request), ...request.afterBytes],
-      );
-  }
-
-  /**
-   * What sets user variables, or ends a transaction that has, is answered when their values are known: until then all of it can be
-   * sent again.
-   */
-  #capturesAlong({ class: known, statement }: Request): boolean {
-    if (this.rules.observe || has(statement, flag.release)) return false;
-    if (changesUserVariables(statement) && known !== 'wrapped' && known !== 'commit')
-      // Where a file may be asked for, what is sent behind would be taken for it.
-      return statement.kind !== 'multi' && statement.kind !== 'load-local';
-    return this.captureDue && (known === 'commit-read' || known === 'rollback');
+    else this.sendPlain(request);
   }
 
   #sendWrapped(request: Request): void {
@@ -94,7 +71,7 @@ export class Relay extends Showing {
     const staged = request.statement.kind === 'load-local';
     const steps = [ownStep('open', 'simple'), ...preambleSteps(request), clientStep('statement', request)];
     const first = [flights.open, ...preambleOf(request), packetFrom(request)];
-    const second = [this.#record(request), flights.rollback, flights.close];
+    const second = [this.record(request), flights.rollback, flights.close];
     this.#second = staged ? second : null;
     this.sendSteps(staged ? steps : [...steps, ...secondSteps()], staged ? first : [...first, ...second]);
   }
@@ -103,11 +80,25 @@ export class Relay extends Showing {
   #second: Buffer[] | null = null;
 
   #sendCommit(request: Request): void {
+    if (!this.captureDue) {
+      this.#sendRecorded(request);
+      return;
+    }
+    const capture = captureStep(this, 'only');
+    request.sent = false;
+    const done: Step['done'] = (end, plain) => {
+      capture.done?.(end, plain);
+      this.#sendRecorded(request);
+    };
+    this.sendSteps([{ ...capture, done }], [flights.userVariables]);
+  }
+
+  #sendRecorded(request: Request): void {
     const { statement } = request;
-    if (this.captureDue) this.sendSteps([captureStep(this, 'only')], [flights.userVariables]);
+    request.sent = true;
     if (statement.kind === 'commit') {
       const steps = [ownStep('record', 'execute'), clientStep('commit', request)];
-      this.sendSteps(steps, [this.#record(request), endingPacket(statement)]);
+      this.sendSteps(steps, [this.record(request), endingPacket(statement)]);
       return;
     }
     // BEGIN, or autocommit switched on: only when it is sure that the transaction before has committed.
@@ -115,38 +106,7 @@ export class Relay extends Showing {
       if (this.#flightError !== null) this.#recordFailed(this.#flightError.end);
       else this.sendSteps([clientStep('commit', request)], [packetFrom(request)]);
     });
-    this.sendSteps([ownStep('record', 'execute'), undo], [this.#record(request), flights.rollback]);
-  }
-
-  /** The outcome row that the next flight writes. */
-  #record(request: Request): Buffer {
-    const { identity } = this;
-    const guards = [...new Set([...(this.unit?.guards ?? []), ...request.guards])];
-    const statement = guards.length > 0 ? this.guardedStatement : this.recordStatement;
-    if (statement === null) throw new Error('Bug: a session without its outcome statement');
-    this.settled = false;
-    identity.sequence += 1;
-    request.sequence = identity.sequence;
-    return recordPacket({
-      statement,
-      session: identity.session,
-      epoch: identity.epoch,
-      sequence: identity.sequence,
-      guards,
-    });
-  }
-
-  /** Sends commands of the gateway's own, or of a replay; `done` of each is called in turn. */
-  sendSteps(steps: readonly Step[], bytes: readonly Buffer[]): void {
-    const wasEmpty = this.steps.length === 0;
-    this.steps.push(...steps);
-    this.link?.write(bytes.length === 1 && bytes[0] !== undefined ? bytes[0] : Buffer.concat(bytes));
-    if (wasEmpty) this.#startHead();
-  }
-
-  #startHead(): void {
-    const head = this.steps[0];
-    if (head !== undefined && this.link !== null) this.scanner.start(head.response, this.link.capabilities);
+    this.sendSteps([ownStep('record', 'execute'), undo], [this.record(request), flights.rollback]);
   }
 
   // From the instance.
@@ -277,6 +237,10 @@ export class Relay extends Showing {
   }
 
   #otherEnd(step: Step, event: ResponseEvent, end: End): void {
+    if (end.kind === 'err' && this.#meantForTransaction(step, end)) {
+      this.#transactionEnded(end);
+      return;
+    }
     if (step.owner === 'replay') this.verifying?.fresh.end(endInWords(end));
     if (end.kind !== 'err' && step.owner === 'replay') this.status = end.status;
     if (!event.last) return;
@@ -286,6 +250,26 @@ export class Relay extends Showing {
     this.#finish(step, end);
     if (step.part === 'close') this.#wrappedEnd(end);
     if (step.part === 'capture') this.#askStatus();
+  }
+
+  /** Beside a transaction, or within one, the gateway has asked something, and it is the transaction that was refused. */
+  #meantForTransaction({ owner, part }: Step, { errorNumber }: End): boolean {
+    if (owner !== 'own' || (part !== 'only' && part !== 'capture') || this.phase !== 'busy') return false;
+    return this.unit !== null && isConflict(errorNumber, true);
+  }
+
+  #transactionEnded(end: End): void {
+    const { request } = this;
+    if (request === null) {
+      onLinkLost(this, 'in-doubt');
+      return;
+    }
+    this.steps.shift();
+    this.startHead();
+    const held = this.#held.pop();
+    this.keepEarly();
+    if (request.begun && held !== undefined) this.voice ??= { whole: true, next: held.event.sequence };
+    onConflictAnswer(this, end);
   }
 
   /** What follows commits by itself, without its outcome row: a loss leaves open whether it has. */
@@ -298,7 +282,7 @@ export class Relay extends Showing {
   #finish(step: Step, end: End): void {
     this.steps.shift();
     step.done?.(end, step.collected === null ? empty : Buffer.concat(step.collected));
-    this.#startHead();
+    this.startHead();
     if (!this.afterwards || this.steps.length > 0) return;
     this.afterwards = false;
     this.rest();
@@ -322,17 +306,20 @@ export class Relay extends Showing {
       return;
     }
     if (end.kind === 'err' && isConflict(end.errorNumber, this.rules.rollbackOnTimeout) && !this.rules.observe) {
-      this.steps.length = 0;
+      this.steps.shift();
+      this.startHead();
       this.keepEarly();
       if (request.begun) this.voice ??= { whole: true, next: event.sequence };
       onConflictAnswer(this, end);
       return;
     }
-    if (end.errorNumber === SERVER_ERROR.queryInterrupted.number && !this.interrupted && !this.rules.observe) {
+    const interrupted = end.errorNumber === SERVER_ERROR.queryInterrupted.number && !this.interrupted;
+    // Where something was sent along, its answer or the loss tells by itself.
+    if (interrupted && this.steps.length === 1 && !this.rules.observe) {
       this.#waitForMore(link, step, event, end);
       return;
     }
-    if (this.verifying !== null && !this.verifyEnd(end)) return;
+    if (this.verifying !== null && !this.verifyEnd(end, event.last)) return;
     if (!event.last) {
       this.noteEnd(request, end, false);
       this.#forward(link, request, event, null);
@@ -341,7 +328,7 @@ export class Relay extends Showing {
     }
     this.steps.shift();
     this.#held.push({ event, end });
-    if (step.part === 'along') this.#startHead();
+    if (step.part === 'along') this.startHead();
     else this.#askStatus();
   }
 
@@ -352,12 +339,12 @@ export class Relay extends Showing {
   #askStatus(): void {
     const end = this.#held.at(-1)?.end;
     if (end?.kind !== 'err' || this.request?.class !== 'opaque' || this.rules.observe) {
-      this.#startHead();
+      this.startHead();
       this.#giveEnd();
       return;
     }
     const asked = ownStep('only', 'simple', (answer) => {
-      this.status = answer.status;
+      if (answer.kind !== 'err') this.status = answer.status;
       this.#giveEnd();
     });
     this.sendSteps([asked], [flights.ping]);
@@ -394,7 +381,7 @@ export class Relay extends Showing {
       this.sendSteps(secondSteps(), second);
       return;
     }
-    this.#startHead();
+    this.startHead();
   }
 
   /** The outcome row was refused. Where that leaves open whether the transaction has committed, it is settled elsewhere. */
@@ -457,8 +444,8 @@ export class Relay extends Showing {
     if (step.owner === 'client' && request !== null) {
       // Definitions of a prepared statement, or COM_STATISTICS: they have no end of their own.
       this.steps.shift();
-      this.#startHead();
-      if (this.verifying !== null && !this.verifyEnd(end)) return;
+      this.startHead();
+      if (this.verifying !== null && !this.verifyEnd(end, true)) return;
       this.#answered(request, end);
     } else this.#finish(step, end);
   }
@@ -489,7 +476,8 @@ export class Relay extends Showing {
     const { request } = this;
     const kept = step.upload;
     if (step.owner !== 'client' || request === null || (kept !== null && kept.length > 0)) {
-      for (const raw of kept ?? []) link.write(raw);
+      // It was refused before the file was asked for: without one, the repetition shows that it goes another way.
+      for (const raw of kept ?? [frame(empty, event.sequence + 1)]) link.write(raw);
       return;
     }
     this.askForFile(link, request, event.raw);
@@ -506,12 +494,12 @@ export class Relay extends Showing {
     if (end.kind !== 'err')
       this.status = request.response === 'prepare' || request.response === 'statistics' ? this.status : end.status;
     this.statements += 1;
-    const along = !this.rules.observe && this.#capturesAlong(request);
+    const along = !this.rules.observe && this.capturesAlong(request);
     request.onAnswer?.(end);
     this.pieceAnswered(end);
     this.accountFor(request, end);
     if (request.class !== 'wrapped') {
-      this.last.disturbed = false;
+      this.last.disturbed = along;
       this.last.warnings = null;
     }
     if (request.response === 'query' || request.response === 'execute')

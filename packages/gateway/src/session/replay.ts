@@ -5,11 +5,13 @@
  */
 import { CLIENT, encodeCommand, frame, hasBase } from '@coequal/mysql-wire';
 import { isConflict } from './answers.ts';
+import { type SessionBooks, settledGtid } from './books.ts';
 import type { ReplayEnd } from './continuity.ts';
 import { flights, queryPacket } from './flights.ts';
 import type { End, Step } from './model.ts';
+import type { Prepared } from './prepared.ts';
 import type { Relay } from './relay.ts';
-import { settingStatements } from './settings-of-session.ts';
+import { isSameSettings, settingStatements } from './settings-of-session.ts';
 import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
 import { type Entry, Seen, type Unit } from './unit.ts';
 import { readTexts, readUserVariables } from './user-variables.ts';
@@ -20,8 +22,9 @@ const backoffMs = { first: 2, longest: 60 };
 type Command = {
   readonly step: Omit<Step, 'done'>;
   readonly raw: Buffer;
-  /** It was answered with an error before, and will be again. */
-  readonly failed?: boolean;
+  readonly entry?: Entry;
+  /** Sent when everything before it has been answered. */
+  readonly begins?: boolean;
 };
 
 const own = (raw: Buffer, response: Step['response'] = 'query'): Command => ({ step: ownStep('only', response), raw });
@@ -67,7 +70,7 @@ export const askRows = async (relay: Relay, sql: string): Promise<readonly (read
 };
 
 /** Reads the user variables back, so that another instance can be told. */
-export const captureStep = (relay: Relay, part: 'only' | 'capture'): Step =>
+export const captureStep = (relay: SessionBooks, part: 'only' | 'capture'): Step =>
   ownStep(part, 'query', (end, plain) => {
     relay.captureDue = false;
     relay.last.disturbed = true;
@@ -106,7 +109,7 @@ const restore = async (relay: Relay): Promise<ReplayEnd | 'ready'> => {
     );
     const statements = settingStatements(settings).map((sql) => own(queryPacket(sql)));
     const options = optionCommands(relay);
-    const waits = relay.rules.readsOwnWrites && relay.gtid !== '' ? [own(queryPacket(waitFor(relay.gtid)))] : [];
+    const waits = hasToWait(relay) ? [own(queryPacket(waitFor(relay.gtid)))] : [];
     const prepared = statementsOf(relay);
     const answers = await askOpening(relay, [...opening, ...waits, ...options, ...statements]);
     if (answers === 'lost') return 'lost';
@@ -149,8 +152,19 @@ const askOpening = (relay: Relay, commands: readonly (Command & { readonly step:
   });
 };
 
+/** A fence is a write of the session too, and has to be seen in any case: behind it, the row of before would refuse the next one. */
+const hasToWait = ({ gtid, rules }: Relay): boolean => gtid === settledGtid || (rules.readsOwnWrites && gtid !== '');
+
 const waitFor = (gtid: string): string =>
-  `SELECT WSREP_SYNC_WAIT_UPTO_GTID('${/^[\d,-]+$/.test(gtid) ? gtid : ''}', 5)`;
+  /^[\d,-]+$/.test(gtid) ? `SELECT WSREP_SYNC_WAIT_UPTO_GTID('${gtid}', 5)` : waitForAll;
+
+const waitForAll = 'SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1';
+
+/** The instance where the session is gets to know what was settled elsewhere. */
+export const catchUp = async (relay: Relay): Promise<void> => {
+  relay.gtid = settledGtid;
+  if (relay.link !== null) await ask(relay, [own(queryPacket(waitForAll))]);
+};
 
 const optionCommands = (relay: Relay): readonly Command[] => {
   const asLoggedIn = hasBase(relay.client.capabilities, CLIENT.MULTI_STATEMENTS);
@@ -219,77 +233,97 @@ const compareReplay = async (relay: Relay): Promise<ReplayEnd> => {
 };
 
 /** Long data of the execution under way, and on another instance of those that have not yet been asked for. */
-const resumeLongData = (relay: Relay, moved: boolean): ReplayEnd => {
+const resumeLongData = async (relay: Relay, moved: boolean): Promise<ReplayEnd> => {
+  const underWay = relay.request?.prepared ?? null;
+  if (!moved && underWay !== null && underWay.longData.length > 0) {
+    const answers = await ask(relay, [forgetLongData(underWay)]);
+    if (answers === 'lost') return 'lost';
+    if (answers.some(({ kind }) => kind === 'err')) return 'conflict';
+  }
   for (const statement of relay.prepared.values()) {
-    if (!moved && statement !== relay.request?.prepared) continue;
+    if (!moved && statement !== underWay) continue;
     for (const raw of statement.longData) relay.link?.write(packetFrom({ raw, prepared: statement }));
   }
   return 'same';
 };
 
 /**
- * Sends the requests of a transaction again. Reads go together; a write waits until all before it have succeeded: after a
- * conflict the transaction is gone, and what follows would commit by itself.
+ * Sends the requests of a transaction again. Reads, and what the gateway sets for a write, go together; the write waits until all
+ * before it have succeeded: after a conflict the transaction is gone, and what follows would commit by itself.
  */
 const replay = async (relay: Relay, unit: Unit): Promise<ReplayEnd> => {
-  let pinned = false;
-  for (const batch of batchesOf(unit.entries)) {
-    pinned ||= batch.some(({ clockSeconds }) => clockSeconds !== null);
+  const pinned = unit.entries.some(({ clockSeconds }) => clockSeconds !== null);
+  const back = pinned && !unit.settings.variables.has('timestamp');
+  const commands = unit.entries.flatMap(commandsOf);
+  const unpinned = back ? [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))] : [];
+  for (const batch of batchesOf([...commands, ...unpinned])) {
     const end = await replayBatch(relay, batch);
     if (end !== 'same') return end;
-  }
-  if (pinned && !unit.settings.variables.has('timestamp')) {
-    const answers = await ask(relay, [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))]);
-    if (answers === 'lost') return 'lost';
   }
   return 'same';
 };
 
 /** Stops where it goes another way than before: behind a BEGIN that failed, what follows would commit by itself. */
-const replayBatch = async (relay: Relay, batch: readonly Entry[]): Promise<ReplayEnd> => {
-  const commands = batch.flatMap((entry) => commandsOf(entry));
-  const expected = commands.filter(({ step }) => step.response !== 'none');
-  const opaque = batch.some((entry) => entry.opaque);
+const replayBatch = async (relay: Relay, batch: readonly Command[]): Promise<ReplayEnd> => {
+  const expected = batch.filter(({ step }) => step.response !== 'none');
+  const entries = batch.flatMap(({ entry }) => entry ?? []);
+  const opaque = entries.some((entry) => entry.opaque);
   const { gtid } = relay;
-  const answers = await ask(relay, commands);
+  const answers = await ask(relay, batch);
   if (answers === 'lost') return opaque ? 'escaped' : 'lost';
-  const odd = answers.find(({ kind }, index) => (kind === 'err') !== (expected[index]?.failed ?? false));
+  const odd = answers.find(({ kind }, index) => (kind === 'err') !== (expected[index]?.entry?.failed ?? false));
   // Also a wait that only undoes its statement: a repetition begins from the beginning.
   if (odd?.kind === 'err' && !opaque && isConflict(odd.errorNumber, true)) return 'conflict';
-  const open = batch.at(-1)?.open ?? true;
-  if (opaque && (odd !== undefined || relay.inTransaction !== open || relay.gtid !== gtid)) return 'escaped';
-  return odd === undefined && (relay.inTransaction === open || answers.at(-1)?.kind === 'err') ? 'same' : 'different';
+  const last = entries.at(-1);
+  const asBefore = last === undefined || last.failed || relay.inTransaction === last.open;
+  if (opaque && (odd !== undefined || !asBefore || relay.gtid !== gtid)) return 'escaped';
+  return odd === undefined && asBefore ? 'same' : 'different';
 };
 
-const batchesOf = (entries: readonly Entry[]): readonly (readonly Entry[])[] => {
-  const batches: Entry[][] = [];
-  let current: Entry[] = [];
-  for (const entry of entries) {
-    current.push(entry);
-    if (!entry.reads) {
-      batches.push(current);
-      current = [];
-    }
+/** A write is the first of its batch, and what may ask for a file its last. */
+const batchesOf = (commands: readonly Command[]): readonly (readonly Command[])[] => {
+  const batches: Command[][] = [];
+  for (const command of commands) {
+    const current = batches.at(-1);
+    if (current === undefined || command.begins === true || current.at(-1)?.entry?.asks === true)
+      batches.push([command]);
+    else current.push(command);
   }
-  if (current.length > 0) batches.push(current);
-  // What writes goes alone: the reads before it have been answered.
-  return batches.flatMap((batch) => {
-    const last = batch.at(-1);
-    return batch.length > 1 && last !== undefined && !last.reads ? [batch.slice(0, -1), [last]] : [batch];
-  });
+  return batches;
 };
 
 const commandsOf = (entry: Entry): readonly Command[] => [
   ...(entry.clockSeconds === null ? [] : [own(queryPacket(`SET @@SESSION.timestamp=${entry.clockSeconds}`))]),
   ...(entry.insertId === 0n ? [] : [own(queryPacket(`SET @@SESSION.insert_id=${entry.insertId}`))]),
   ...preambleSteps(entry).map((step, index) => ({ step, raw: preambleOf(entry)[index] ?? flights.rollback })),
-  ...entry.long.map((raw) => own(packetFrom({ raw, prepared: entry.prepared }), 'none')),
+  ...(entry.long.length > 0 && entry.prepared !== null ? [forgetLongData(entry.prepared)] : []),
+  ...entry.long.map(
+    (raw, index): Command => ({
+      ...own(packetFrom({ raw, prepared: entry.prepared }), 'none'),
+      begins: index === 0,
+    }),
+  ),
   {
     step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
     raw: packetFrom(entry),
-    failed: entry.failed,
+    entry,
+    begins: !entry.reads && entry.long.length === 0,
   },
 ];
+
+/** An execution that was refused before it began has left its long data there. */
+const forgetLongData = (prepared: Prepared): Command =>
+  own(packetFrom({ raw: frame(encodeCommand.reset(0), 0), prepared }), 'simple');
+
+/**
+ * A repetition that is given up leaves its connection somewhere between the beginning of the transaction and where the client
+ * stands. Where that can be noticed, the connection is left: the next one is restored from what the client was told.
+ */
+export const giveUpReplay = async (relay: Relay): Promise<void> => {
+  const { unit, settings, captureDue } = relay;
+  if (unit !== null && (captureDue || !isSameSettings(unit.settings, settings))) relay.detach('quit');
+  else await rollBack(relay);
+};
 
 export const rollBack = async (relay: Relay): Promise<void> => {
   relay.verifying = null;

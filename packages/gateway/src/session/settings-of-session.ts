@@ -70,6 +70,14 @@ export const withVariables = (
   return { ...settings, variables };
 };
 
+/** Nothing differs that another statement would notice; LAST_INSERT_ID() is anything behind an error. */
+export const isSameSettings = (one: SessionSettings, other: SessionSettings): boolean =>
+  one.variables === other.variables &&
+  one.userVariables === other.userVariables &&
+  one.schema === other.schema &&
+  one.role === other.role &&
+  one.nextTransaction === other.nextTransaction;
+
 /**
  * The statements that bring a new session to these settings, in the order in which they must be sent. The schema is
  * not among them: it is named when logging in.

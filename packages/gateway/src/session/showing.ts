@@ -73,12 +73,14 @@ export abstract class Showing extends ClientSide {
   }
 
   /** An end within what the client has seen already; true: it is new, and goes on to the client. */
-  protected verifyEnd(end: End): boolean {
+  protected verifyEnd(end: End, last: boolean): boolean {
     const { verifying } = this;
     if (verifying === null) return true;
     if (verifying.fresh.bytes === verifying.expected.bytes) return this.settleVerification();
     verifying.fresh.end(endInWords(end));
+    // An answer that has ended before it came to where the client stands is another one.
     if (verifying.fresh.bytes >= verifying.expected.bytes) this.settleVerification();
+    else if (last) this.onDifferent();
     return false;
   }
 

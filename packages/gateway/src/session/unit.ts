@@ -62,6 +62,8 @@ export type Entry = {
   readonly insertId: bigint;
   /** It surely writes nothing, so that others may be sent along with it. */
   readonly reads: boolean;
+  /** The instance may ask for a file: what is sent behind it would be taken for the file. */
+  readonly asks: boolean;
   /** It was answered with an error. */
   readonly failed: boolean;
   /** A transaction was open behind it. */
