@@ -10,6 +10,8 @@
  * - ROW_COUNT() and the warnings are those of the statement before the call, hence they are taken first.
  * - A fence has raised `epoch`: then `sequence` would become NULL, which is error 1048 whatever the client's flags and mode are
  *   (comparing the number of changed rows would not do: clients choose what is counted).
+ * - The number of a session's last write never goes back: a flight that was given up undecided, and arrives behind a later
+ *   one of the same epoch, would hide from the next fence that the later one has committed.
  * - They run as the gateway's account, so that clients need no rights; PUBLIC may execute them and can do no harm: a row is
  *   found by a session id that nobody can guess.
  *
@@ -74,7 +76,7 @@ const writeOutcome = `
   END IF;
   INSERT INTO coequal.outcome (session, epoch, sequence, affected, insert_id)
     VALUES (s, e, q, changed, LAST_INSERT_ID())
-    ON DUPLICATE KEY UPDATE sequence = IF(epoch = e, VALUES(sequence), NULL), affected = VALUES(affected),
+    ON DUPLICATE KEY UPDATE sequence = IF(epoch = e AND sequence < q, VALUES(sequence), NULL), affected = VALUES(affected),
       insert_id = VALUES(insert_id), at = CURRENT_TIMESTAMP(3);`;
 
 const tellAndCommit = `
