@@ -75,6 +75,7 @@ const statusOfSession =
 
 const entryBase = {
   prepared: null,
+  types: null,
   clockSeconds: null,
   seeds: null,
   upload: null,
@@ -86,6 +87,12 @@ const entryBase = {
   open: true,
   opaque: false,
 } as const;
+
+/** Of several statements in one text only the last one's number is told: it belongs to none of them for sure. */
+const generatedBy = ({ statement, generated }: Request, end: End): bigint => {
+  if (end.kind === 'err' || statement.kind === 'multi') return 0n;
+  return end.endsRows ? generated : end.insertId;
+};
 
 export abstract class SessionBooks {
   phase: Phase = 'idle';
@@ -291,6 +298,7 @@ export abstract class SessionBooks {
       raw: request.raw,
       response: request.response,
       prepared: request.prepared,
+      types: request.types,
       long: request.long,
       asks: true,
       opaque: true,
@@ -304,11 +312,12 @@ export abstract class SessionBooks {
       raw: request.raw,
       response: request.response,
       prepared: request.prepared,
+      types: request.types,
       clockSeconds: request.clockSeconds,
       seeds: request.seeds,
       upload: request.upload,
       long: request.long,
-      insertId: end.kind === 'ok' && !end.endsRows ? end.insertId : 0n,
+      insertId: generatedBy(request, end),
       reads: request.statement.kind === 'read',
       asks: request.statement.kind === 'load-local' || request.statement.kind === 'multi',
       failed: end.kind === 'err',
@@ -343,6 +352,7 @@ export abstract class SessionBooks {
     const { unit } = this;
     if (unit === null) return;
     this.unit = null;
+    for (const statement of this.prepared.values()) if (statement.cursor === 'open') statement.cursor = 'orphaned';
     this.ports.room.take(-unit.bytes);
     this.transactions += 1;
     this.ports.tell.transaction(committed, this.ports.clock.monotonic() - unit.startedAt);
@@ -356,7 +366,7 @@ export abstract class SessionBooks {
   }
 
   protected hasCursor(): boolean {
-    for (const statement of this.prepared.values()) if (statement.cursorOpen) return true;
+    for (const statement of this.prepared.values()) if (statement.cursor === 'open') return true;
     return false;
   }
 

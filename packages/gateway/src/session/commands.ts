@@ -10,7 +10,6 @@ import {
   isProblem,
   lastPrepared,
   type Packet,
-  parameterTypesOf,
   parseCommand,
   responseKindOf,
   SERVER_ERROR,
@@ -40,6 +39,7 @@ import {
   switchOf,
 } from './requests.ts';
 import { freshSettings } from './settings-of-session.ts';
+import { typesOf } from './steps.ts';
 import { Unit } from './unit.ts';
 
 /** A command that is no statement, as one. */
@@ -231,7 +231,12 @@ export const makeRequest = (
     class: requestClass,
     kept: requestClass === 'inside' && belongsToTransaction(statement),
     arrivedMs: relay.ports.clock.monotonic(),
-    clockSeconds: has(statement, flag.now) ? Math.floor(relay.ports.clock.now() / 1_000) : null,
+    settings: relay.settings,
+    // Where the client has set the time itself, it is set again with its settings.
+    clockSeconds:
+      has(statement, flag.now) && !relay.settings.variables.has('timestamp')
+        ? Math.floor(relay.ports.clock.now() / 1_000)
+        : null,
     seeds: has(statement, flag.random) ? [relay.ports.random.below(2 ** 30), relay.ports.random.below(2 ** 30)] : null,
     guards: text === null ? [] : guardsOf(relay, statement, text),
     afterSteps: [],
@@ -239,6 +244,8 @@ export const makeRequest = (
     onAnswer: answerHook(relay, statement, text),
     upload: null,
     uploadLost: false,
+    generated: 0n,
+    types: prepared === null ? null : (typesOf(packet.payload, prepared.parameters) ?? prepared.types),
     long: prepared !== null && packet.payload[0] === COM.STMT_EXECUTE ? prepared.longData : [],
     loose: null,
     begun: false,
@@ -346,10 +353,10 @@ const prepare = (relay: Relay, packet: Packet, sql: Buffer): void => {
     parameters: 0,
     columns: 0,
     types: null,
-    typesKnown: false,
+    instanceTypes: null,
     instanceId: null,
     longData: [],
-    cursorOpen: false,
+    cursor: 'none',
     closed: false,
   };
   relay.nextStatementId = (relay.nextStatementId % 0x7fff_fff0) + 1;
@@ -374,11 +381,8 @@ const execute = (relay: Relay, packet: Packet, id: number, cursor: boolean): voi
     unknownStatement(relay, id);
     return;
   }
-  const types = parameterTypesOf(packet.payload, prepared.parameters);
-  if (types !== undefined && !isProblem(types) && packet.payload[0] === COM.STMT_EXECUTE) {
-    prepared.types = Buffer.from(types);
-    prepared.typesKnown = true;
-  }
+  const types = typesOf(packet.payload, prepared.parameters);
+  if (types !== null) prepared.types = Buffer.from(types);
   const request = makeRequest(relay, packet, prepared.statement, null, prepared);
   const { onAnswer } = request;
   start(relay, {
@@ -386,7 +390,9 @@ const execute = (relay: Relay, packet: Packet, id: number, cursor: boolean): voi
     onAnswer: (end) => {
       onAnswer?.(end);
       prepared.longData = [];
-      prepared.cursorOpen = cursor && (end.status & STATUS.CURSOR_EXISTS) !== 0;
+      const opened = cursor && end.kind !== 'err' && (end.status & STATUS.CURSOR_EXISTS) !== 0;
+      // Only what is repeated opens it again.
+      prepared.cursor = !opened ? 'none' : request.kept ? 'open' : 'orphaned';
     },
   });
 };
@@ -408,8 +414,7 @@ const onStatement = (relay: Relay, packet: Packet, kind: 'fetch' | 'reset', id: 
     ...request,
     onAnswer: (end) => {
       if (kind === 'reset') prepared.longData = [];
-      if (kind === 'reset' || end.kind === 'err' || (end.status & STATUS.LAST_ROW_SENT) !== 0)
-        prepared.cursorOpen = false;
+      if (kind === 'reset' || end.kind === 'err' || (end.status & STATUS.LAST_ROW_SENT) !== 0) prepared.cursor = 'none';
     },
   });
 };
@@ -423,7 +428,7 @@ const close = (relay: Relay, packet: Packet, id: number): void => {
   const prepared = known(relay, id);
   if (prepared === undefined) return;
   prepared.closed = true;
-  prepared.cursorOpen = false;
+  prepared.cursor = 'none';
   relay.prepared.delete(prepared.id);
   if (relay.lastPrepared === prepared) relay.lastPrepared = null;
   if (relay.link !== null && prepared.instanceId !== null) {
@@ -445,23 +450,23 @@ const longData = (relay: Relay, packet: Packet, id: number): void => {
   relay.link.write(packet.raw);
 };
 
+/** From now on nothing of before counts, whatever becomes of the instance: what was open is rolled back, what was set is forgotten. */
 const resetConnection = (relay: Relay, packet: Packet): void => {
-  const request = makeRequest(relay, packet, plainly('rollback', 'RESET'), null, null);
+  relay.closeUnit(false);
+  relay.prepared.clear();
+  relay.lastPrepared = null;
+  relay.barriers.clear();
+  relay.owed = null;
+  relay.captureDue = false;
+  relay.status = STATUS.AUTOCOMMIT;
+  relay.settings = freshSettings(relay.settings.schema);
   start(relay, {
-    ...request,
+    ...makeRequest(relay, packet, plainly('set', 'RESET'), null, null),
     class: 'setting',
     kept: false,
     // The instance forgets what it was asked to report, and the outcome statement.
-    afterSteps: openingSteps(relay),
+    afterSteps: openingSteps(relay).map((step) => ({ ...step, part: 'along' })),
     afterBytes: openingBytes(relay),
-    onAnswer: (end) => {
-      if (end.kind === 'err') return;
-      relay.closeUnit(false);
-      relay.prepared.clear();
-      relay.lastPrepared = null;
-      relay.barriers.clear();
-      relay.captureDue = false;
-      relay.settings = freshSettings(relay.settings.schema);
-    },
+    onAnswer: null,
   });
 };

@@ -11,6 +11,7 @@ import type { End, Request } from './model.ts';
 import { elapsed, moveAndReplay, standingOf, tellEscaped } from './recovery.ts';
 import type { Relay } from './relay.ts';
 import { catchUp, giveUpReplay, pause, restoreAndReplay, rollBack } from './replay.ts';
+import { changesUserVariables } from './requests.ts';
 
 /** A transaction that the client has seen parts of is tried this often; one that it has seen nothing of, more often. */
 const conflictTries = { seen: 5, unseen: 12 };
@@ -40,14 +41,22 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
   request.sent = false;
   const most = relay.unit !== null && relay.unit.seen.bytes > 0 ? conflictTries.seen : conflictTries.unseen;
   const decision = onConflict(standingOf(relay), { times: request.conflicts, most, answerBegun: request.begun });
-  if (decision.kind !== 'replay') {
-    const reason = 'reason' in decision ? decision.reason : '';
+  // What it has made of user variables before it was refused is taken back with its connection.
+  const assigns = changesUserVariables(request.statement);
+  const stays = decision.kind !== 'replay' || (assigns && relay.barrier !== null);
+  if (stays) {
+    const reason = 'reason' in decision ? decision.reason : (relay.barrier ?? '');
     relay.ports.tell.conflict(instance, end.errorNumber, false, reason, request.conflicts);
     await passOn(relay, request, end, instance);
     return;
   }
   await pause(relay, request.conflicts);
   if (relay.phase !== 'recovering') return;
+  if (assigns) {
+    relay.settings = { ...relay.settings, userVariables: request.settings.userVariables };
+    relay.captureDue = false;
+    relay.detach('quit');
+  }
   if (relay.link !== null) {
     const result = await restoreAndReplay(relay);
     if (relay.phase !== 'recovering') return;
@@ -74,7 +83,7 @@ const hideConflict = async (relay: Relay, request: Request, end: End): Promise<v
       return;
     }
   }
-  relay.lostFrom = instance;
+  relay.ports.tell.conflict(instance, end.errorNumber, true, '', request.conflicts);
   await moveAndReplay(relay, begunMs);
 };
 

@@ -146,10 +146,12 @@ export type Conflict = {
  * that is possible. `refuse` here means: pass the conflict on.
  */
 export const onConflict = (standing: Standing, conflict: Conflict): Decision => {
-  const { request, unitBarrier, open } = standing;
+  const { request, unitBarrier, sessionBarrier, open } = standing;
   if (request === 'opaque' || request === null) return conflictStays('it may have committed something before');
   if (conflict.times >= conflict.most) return conflictStays(`it was refused ${conflict.times} times`);
   if (open && unitBarrier !== null) return conflictStays(unitBarrier);
+  // A rollback takes back neither locks by name nor what is in temporary tables of some engines.
+  if (sessionBarrier !== null && (open || sessionBarrier === 'temporary-table')) return conflictStays(sessionBarrier);
   return { kind: 'replay' };
 };
 

@@ -24,6 +24,7 @@ export const flights = {
     'SELECT VARIABLE_NAME, VARIABLE_TYPE, VARIABLE_VALUE, CHARACTER_SET_NAME FROM information_schema.USER_VARIABLES',
   ),
   ping: frame(encodeCommand.ping(), 0),
+  lastInsertId: query('SELECT LAST_INSERT_ID()'),
   quit: frame(encodeCommand.quit(), 0),
 } as const;
 

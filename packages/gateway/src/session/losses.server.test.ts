@@ -292,12 +292,42 @@ describe('a read in flight', () => {
       await trap.sprung;
     }
   });
+
+  it.each([
+    ['between two rows', 'the client is told'],
+    ['within a row', 'the connection ends'],
+  ] as const)('that would go on with other data never does: cut %s, %s', async (where, what) => {
+    const table = await scene.table('id INT PRIMARY KEY, v VARCHAR(1000)');
+    await scene.run(`INSERT INTO ${table} SELECT seq, REPEAT('a', 1000) FROM seq_1_to_500`);
+    const client = await scene.raw();
+    const text = `SELECT id, v FROM ${table} ORDER BY id`;
+    const whole = await client.bytes(text);
+    const at = endOfRow(whole, 300);
+    const trap = scene.wires.on(sql(/ORDER BY id/), {
+      what: 'cut-within',
+      bytes: where === 'within a row' ? at + 500 : at,
+      // Only now: the rows that were shown so far are those of before.
+      until: () => scene.run(`UPDATE ${table} SET v = REPEAT('b', 1000) WHERE id = 1`),
+    });
+    client.write(textPacket(text));
+    await trap.sprung;
+    if (what === 'the connection ends') {
+      await soon('the end', client.gone());
+      return;
+    }
+    const answer = await soon('the answer', client.answer('query'));
+    expect(answer.subarray(0, at).equals(whole.subarray(0, at))).toBe(true);
+    // Numbered on behind the rows, as a driver expects it.
+    expect(answer[at + 3]).toBe((whole[at + 3] ?? 0) & 0xff);
+    expect(answer.readUInt16LE(at + 5)).toBe(1213);
+    expect(rowsOf(await client.query('SELECT 1'))).toEqual(['1']);
+  });
 });
 
-const _textPacket = (text: string): Buffer => frame(encodeCommand.query(text), 0);
+const textPacket = (text: string): Buffer => frame(encodeCommand.query(text), 0);
 
 /** Where the row with this number ends in the stream of an answer of two columns. */
-const _endOfRow = (answer: Buffer, row: number): number => {
+const endOfRow = (answer: Buffer, row: number): number => {
   let at = 0;
   for (let packets = 0; packets < 3 + row; packets += 1) at += 4 + answer.readUIntLE(at, 3);
   return at;

@@ -8,6 +8,7 @@ import type { Outcomes } from '../instances/outcomes.ts';
 import type { Statement } from '../sql/statement.ts';
 import type { RequestClass } from './continuity.ts';
 import type { Prepared } from './prepared.ts';
+import type { SessionSettings } from './settings-of-session.ts';
 import type { Seen } from './unit.ts';
 
 /** The connection to the application. */
@@ -70,6 +71,8 @@ export type Request = {
   /** Becomes part of the open transaction when it is answered. */
   readonly kept: boolean;
   readonly arrivedMs: number;
+  /** The session as it was when it came. */
+  readonly settings: SessionSettings;
   readonly clockSeconds: number | null;
   readonly seeds: readonly [number, number] | null;
   /** Guards that it takes by itself, outside of a transaction. */
@@ -83,6 +86,10 @@ export type Request = {
   upload: Buffer[] | null;
   /** It was larger than a transaction may keep: it cannot be sent again. */
   uploadLost: boolean;
+  /** What the parameters of an execution are, also where it does not say so; null: it has none. */
+  readonly types: Buffer | null;
+  /** The first key that it generated, where an answer of rows does not tell it; 0n: none. */
+  generated: bigint;
   /** Long data of a prepared statement that goes before it. */
   readonly long: readonly Buffer[];
   /** Digest of what the client has seen of the answer, where no transaction keeps one. */

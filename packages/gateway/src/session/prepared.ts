@@ -15,12 +15,16 @@ export type Prepared = {
   columns: number;
   /** Types of the parameters as they were sent last, for executions that leave them out; null: not sent yet. */
   types: Buffer | null;
-  /** The present instance has been told the types. */
-  typesKnown: boolean;
+  /** The types that the present instance was told last; null: none. */
+  instanceTypes: Buffer | null;
   /** The number on the instance that the session is at now; null: not prepared there. */
   instanceId: number | null;
   /** Long data that waits for the next execution, as it came. */
   longData: Buffer[];
-  cursorOpen: boolean;
+  /**
+   * `open`: a repetition opens it again; `orphaned`: what opened it has committed, only the present instance has it; `lost`: it went
+   * down with an instance, and whoever asks for more of it has to be told.
+   */
+  cursor: 'none' | 'open' | 'orphaned' | 'lost';
   closed: boolean;
 };

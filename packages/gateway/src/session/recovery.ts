@@ -190,7 +190,8 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
   const { ports, identity } = relay;
   const wrapped = request.class === 'wrapped';
   const goesOn = !wrapped && (request.statement.kind === 'begin' || has(request.statement, flag.chain));
-  relay.closeUnit(true);
+  // Beside a single write only a cursor can be open, and it stays so.
+  if (!wrapped) relay.closeUnit(true);
   request.onAnswer?.({ ...nothingEnd, affected, insertId });
   relay.loseUserVariables();
   if (wrapped) relay.transactions += 1;
@@ -231,7 +232,7 @@ const answerEnded = (relay: Relay, begunMs: number): void => {
 // Telling the client.
 
 const lossWords = (relay: Relay, reason: string): string =>
-  `The instance ${relay.lostFrom ?? ''} was lost and the transaction is rolled back for certain; it could not be repeated without being seen (${reason}). Try the transaction again.`;
+  `${relay.lostFrom === null ? 'The' : `The instance ${relay.lostFrom} was lost and the`} transaction is rolled back for certain; it could not be repeated without being seen (${reason}). Try the transaction again.`;
 
 /** One retryable error: surely nothing of it is in the database. */
 const refuse = (relay: Relay, reason: string, ends: boolean, begunMs: number): void => {

@@ -25,6 +25,7 @@ import { beginCommand } from './commands.ts';
 import { onConflictAnswer } from './conflicts.ts';
 import { flights } from './flights.ts';
 import type { End, Link, RelayRules, Request, Step } from './model.ts';
+import type { Prepared } from './prepared.ts';
 import { interruptionMs, onDifferentAnswer, onLinkLost, onUnexpectedEnd } from './recovery.ts';
 import { captureStep, openingBytes, openingSteps } from './replay.ts';
 import { Sending } from './sending.ts';
@@ -52,6 +53,10 @@ export class Relay extends Sending {
   send(request: Request): void {
     const { link } = this;
     if (link === null) throw new Error('Bug: sending without an instance');
+    if (request.response === 'fetch' && request.prepared?.cursor === 'lost') {
+      this.#tellLostCursor(request.prepared);
+      return;
+    }
     this.request = request;
     if (!request.begun) this.voice = null;
     request.sent = true;
@@ -64,6 +69,17 @@ export class Relay extends Sending {
     if (request.class === 'wrapped') this.#sendWrapped(request);
     else if (request.class === 'commit') this.#sendCommit(request);
     else this.sendPlain(request);
+  }
+
+  #tellLostCursor(prepared: Prepared): void {
+    prepared.cursor = 'none';
+    this.request = null;
+    if (!this.open) this.unit = null;
+    this.answerError(
+      SERVER_ERROR.lockDeadlock,
+      'The rows of this cursor went down with an instance, and the transaction that opened it has ended: open it again.',
+    );
+    this.rest();
   }
 
   #sendWrapped(request: Request): void {
@@ -117,7 +133,11 @@ export class Relay extends Sending {
     this.recordStatement = null;
     this.guardedStatement = null;
     this.steps.length = 0;
-    for (const statement of this.prepared.values()) statement.instanceId = null;
+    for (const statement of this.prepared.values()) {
+      statement.instanceId = null;
+      statement.instanceTypes = null;
+      if (statement.cursor === 'orphaned') statement.cursor = 'lost';
+    }
     link.listen({
       chunk: (bytes) => {
         if (this.link === link) this.guard(() => this.#fromInstance(link, bytes));
@@ -328,8 +348,11 @@ export class Relay extends Sending {
     }
     this.steps.shift();
     this.#held.push({ event, end });
-    if (step.part === 'along') this.startHead();
-    else this.#askStatus();
+    if (step.part === 'along') {
+      // The scanner goes on to other answers; the client stands before this end.
+      if (request.begun) this.voice = { whole: true, next: event.sequence };
+      this.startHead();
+    } else this.#askStatus();
   }
 
   /**
@@ -355,6 +378,7 @@ export class Relay extends Sending {
     const { request, link } = this;
     const held = this.#held.pop();
     if (request === null || link === null || held === undefined) return;
+    this.voice = null;
     this.noteEnd(request, held.end, true);
     this.#forward(link, request, held.event, null);
     this.#answered(request, held.end);

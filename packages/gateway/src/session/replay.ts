@@ -8,10 +8,10 @@ import { isConflict } from './answers.ts';
 import { type SessionBooks, settledGtid } from './books.ts';
 import type { ReplayEnd } from './continuity.ts';
 import { flights, queryPacket } from './flights.ts';
-import type { End, Step } from './model.ts';
+import type { End, Request, Step } from './model.ts';
 import type { Prepared } from './prepared.ts';
 import type { Relay } from './relay.ts';
-import { isSameSettings, settingStatements } from './settings-of-session.ts';
+import { isSameSettings, type SessionSettings, settingStatements } from './settings-of-session.ts';
 import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
 import { type Entry, Seen, type Unit } from './unit.ts';
 import { readTexts, readUserVariables } from './user-variables.ts';
@@ -48,9 +48,10 @@ const ask = (relay: Relay, commands: readonly Command[]): Promise<readonly End[]
         },
       }),
     );
+  // Executions are made only now: which types the instance knows follows from what was sent before.
   relay.sendSteps(
     steps,
-    commands.map(({ raw }) => raw),
+    commands.map(({ raw, entry }) => (entry === undefined ? raw : packetFrom(entry))),
   );
   if (expected === 0) answered.resolve(ends);
   return answered.promise.finally(() => {
@@ -77,6 +78,14 @@ export const captureStep = (relay: SessionBooks, part: 'only' | 'capture'): Step
     const found = end.kind === 'err' ? undefined : readUserVariables(plain, relay.link);
     if (found === undefined) relay.raise('user-variables');
     else relay.settings = { ...relay.settings, userVariables: found };
+  });
+
+/** The first key that an INSERT with rows for an answer has generated. */
+export const numberStep = (relay: SessionBooks, request: Request, part: 'only' | 'capture'): Step =>
+  ownStep(part, 'query', (end, plain) => {
+    relay.last.disturbed = true;
+    const number = end.kind === 'err' ? null : (readTexts(plain, relay.link)?.[0]?.[0] ?? null);
+    if (number !== null && /^\d+$/.test(number)) request.generated = BigInt(number);
   });
 
 /** What every connection begins with: what the instance is to report, and the outcome statement. */
@@ -121,11 +130,28 @@ const restore = async (relay: Relay): Promise<ReplayEnd | 'ready'> => {
     }
     return (await prepareAll(relay, prepared)) === 'lost' ? 'lost' : 'ready';
   }
+  if (relay.unit !== null && !goesBack(relay, relay.unit.settings)) {
+    relay.detach('quit');
+    return 'lost';
+  }
   const back =
     relay.unit === null || relay.unit.settings === relay.settings ? [] : settingStatements(settings, relay.settings);
   const answers = await ask(relay, [own(flights.rollback, 'simple'), ...back.map((sql) => own(queryPacket(sql)))]);
-  return answers === 'lost' ? 'lost' : 'ready';
+  if (answers === 'lost') return 'lost';
+  // What an instance refuses it may not have read: it is told the types again.
+  for (const statement of relay.prepared.values()) statement.instanceTypes = null;
+  return prepareAll(
+    relay,
+    statementsOf(relay).filter(({ instanceId }) => instanceId === null),
+  );
 };
+
+/** Variables of the session go back to what they were; for what else has changed since, a new connection is the surer way. */
+const goesBack = ({ settings, captureDue }: Relay, before: SessionSettings): boolean =>
+  !captureDue &&
+  settings.schema === before.schema &&
+  settings.role === before.role &&
+  settings.userVariables === before.userVariables;
 
 /** Opening steps have work of their own to do with their answers. */
 const askOpening = (relay: Relay, commands: readonly (Command & { readonly step: Step | Omit<Step, 'done'> })[]) => {
@@ -188,7 +214,7 @@ const statementsOf = (relay: Relay) => {
 const prepareAll = async (relay: Relay, statements: ReturnType<typeof statementsOf>): Promise<'lost' | 'ready'> => {
   for (const one of statements) {
     one.instanceId = null;
-    one.typesKnown = false;
+    one.instanceTypes = null;
   }
   const commands = statements.map((one) => ({
     step: ownStep('only', 'prepare', (end) => {
@@ -203,7 +229,10 @@ const prepareAll = async (relay: Relay, statements: ReturnType<typeof statements
 
 /** Restores, sends again what is open, and compares. */
 export const restoreAndReplay = async (relay: Relay): Promise<ReplayEnd> => {
+  const { settings } = relay;
   const end = await compareReplay(relay);
+  // What the repetition has set on its way is not what the client was told last.
+  if (end !== 'same') relay.settings = settings;
   // The last answer and the end of the connection may have come together.
   return relay.link === null ? 'lost' : end;
 };
@@ -242,7 +271,7 @@ const resumeLongData = async (relay: Relay, moved: boolean): Promise<ReplayEnd> 
   }
   for (const statement of relay.prepared.values()) {
     if (!moved && statement !== underWay) continue;
-    for (const raw of statement.longData) relay.link?.write(packetFrom({ raw, prepared: statement }));
+    for (const raw of statement.longData) relay.link?.write(packetFrom({ raw, prepared: statement, types: null }));
   }
   return 'same';
 };
@@ -252,16 +281,37 @@ const resumeLongData = async (relay: Relay, moved: boolean): Promise<ReplayEnd> 
  * before it have succeeded: after a conflict the transaction is gone, and what follows would commit by itself.
  */
 const replay = async (relay: Relay, unit: Unit): Promise<ReplayEnd> => {
-  const pinned = unit.entries.some(({ clockSeconds }) => clockSeconds !== null);
-  const back = pinned && !unit.settings.variables.has('timestamp');
-  const commands = unit.entries.flatMap(commandsOf);
-  const unpinned = back ? [own(queryPacket('SET @@SESSION.timestamp=DEFAULT'))] : [];
-  for (const batch of batchesOf([...commands, ...unpinned])) {
+  let keys = false;
+  const commands = unit.entries.flatMap((entry) => {
+    // A number that was not used (the client had named its key) would go to the next INSERT. Reads may ask about the last one.
+    const frees = keys && !entry.reads && entry.insertId === 0n;
+    keys = (keys && !frees) || entry.insertId !== 0n;
+    return [...(frees ? [own(queryPacket(ownKeys(relay)))] : []), ...commandsOf(entry)];
+  });
+  for (const batch of batchesOf([...commands, ...unpinning(relay, unit)])) {
     const end = await replayBatch(relay, batch);
     if (end !== 'same') return end;
   }
   return 'same';
 };
+
+/** What was set on the connection for the sake of a repetition is taken back: whatever comes next draws its own. */
+const unpinning = (relay: Relay, { entries }: Unit): readonly Command[] => {
+  const time = relay.settings.variables.get('timestamp') ?? 'DEFAULT';
+  return [
+    ...(entries.some(({ clockSeconds }) => clockSeconds !== null)
+      ? [own(queryPacket(`SET @@SESSION.timestamp=${time}`))]
+      : []),
+    ...(entries.some(({ insertId }) => insertId !== 0n) ? [own(queryPacket(ownKeys(relay)))] : []),
+  ];
+};
+
+/** Further rows of the same INSERT step on from the first as they did where it ran: every instance has an offset of its own. */
+const keysFrom = (first: bigint): string =>
+  `SET @@SESSION.auto_increment_offset=(${first}-1)%@@SESSION.auto_increment_increment+1, @@SESSION.insert_id=${first}`;
+
+const ownKeys = ({ settings }: Relay): string =>
+  `SET @@SESSION.auto_increment_offset=${settings.variables.get('auto_increment_offset') ?? 'DEFAULT'}, @@SESSION.insert_id=0`;
 
 /** Stops where it goes another way than before: behind a BEGIN that failed, what follows would commit by itself. */
 const replayBatch = async (relay: Relay, batch: readonly Command[]): Promise<ReplayEnd> => {
@@ -294,18 +344,18 @@ const batchesOf = (commands: readonly Command[]): readonly (readonly Command[])[
 
 const commandsOf = (entry: Entry): readonly Command[] => [
   ...(entry.clockSeconds === null ? [] : [own(queryPacket(`SET @@SESSION.timestamp=${entry.clockSeconds}`))]),
-  ...(entry.insertId === 0n ? [] : [own(queryPacket(`SET @@SESSION.insert_id=${entry.insertId}`))]),
+  ...(entry.insertId === 0n ? [] : [own(queryPacket(keysFrom(entry.insertId)))]),
   ...preambleSteps(entry).map((step, index) => ({ step, raw: preambleOf(entry)[index] ?? flights.rollback })),
   ...(entry.long.length > 0 && entry.prepared !== null ? [forgetLongData(entry.prepared)] : []),
   ...entry.long.map(
     (raw, index): Command => ({
-      ...own(packetFrom({ raw, prepared: entry.prepared }), 'none'),
+      ...own(packetFrom({ raw, prepared: entry.prepared, types: null }), 'none'),
       begins: index === 0,
     }),
   ),
   {
     step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
-    raw: packetFrom(entry),
+    raw: entry.raw,
     entry,
     begins: !entry.reads && entry.long.length === 0,
   },
@@ -313,7 +363,7 @@ const commandsOf = (entry: Entry): readonly Command[] => [
 
 /** An execution that was refused before it began has left its long data there. */
 const forgetLongData = (prepared: Prepared): Command =>
-  own(packetFrom({ raw: frame(encodeCommand.reset(0), 0), prepared }), 'simple');
+  own(packetFrom({ raw: frame(encodeCommand.reset(0), 0), prepared, types: null }), 'simple');
 
 /**
  * A repetition that is given up leaves its connection somewhere between the beginning of the transaction and where the client
@@ -322,7 +372,11 @@ const forgetLongData = (prepared: Prepared): Command =>
 export const giveUpReplay = async (relay: Relay): Promise<void> => {
   const { unit, settings, captureDue } = relay;
   if (unit !== null && (captureDue || !isSameSettings(unit.settings, settings))) relay.detach('quit');
-  else await rollBack(relay);
+  else {
+    relay.verifying = null;
+    const back = unit === null ? [] : unpinning(relay, unit);
+    if (relay.link !== null) await ask(relay, [own(flights.rollback, 'simple'), ...back]);
+  }
 };
 
 export const rollBack = async (relay: Relay): Promise<void> => {

@@ -7,7 +7,7 @@
 import { flag } from '../sql/statement.ts';
 import { flights, recordPacket } from './flights.ts';
 import type { Request, Step } from './model.ts';
-import { captureStep } from './replay.ts';
+import { captureStep, numberStep } from './replay.ts';
 import { changesUserVariables, has } from './requests.ts';
 import { Showing } from './showing.ts';
 import { clientStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
@@ -25,7 +25,19 @@ export abstract class Sending extends Showing {
   }
 
   #sendBody(request: Request, ahead: readonly Step[] = [], bytes: readonly Buffer[] = []): void {
-    if (this.capturesAlong(request))
+    const numbers = this.#numbersAlong(request);
+    const captures = this.capturesAlong(request);
+    if (numbers && captures)
+      this.sendSteps(
+        [...ahead, clientStep('along', request), numberStep(this, request, 'only'), captureStep(this, 'capture')],
+        [...bytes, packetFrom(request), flights.lastInsertId, flights.userVariables],
+      );
+    else if (numbers)
+      this.sendSteps(
+        [...ahead, clientStep('along', request), numberStep(this, request, 'capture')],
+        [...bytes, packetFrom(request), flights.lastInsertId],
+      );
+    else if (captures)
       this.sendSteps(
         [...ahead, clientStep('along', request), captureStep(this, 'capture')],
         [...bytes, packetFrom(request), flights.userVariables],
@@ -35,6 +47,11 @@ export abstract class Sending extends Showing {
         [...ahead, clientStep('only', request), ...request.afterSteps],
         [...bytes, packetFrom(request), ...request.afterBytes],
       );
+  }
+
+  /** An answer of rows does not tell which key was generated, and a repetition has to know. */
+  #numbersAlong({ class: known, statement }: Request): boolean {
+    return known === 'inside' && statement.kind === 'write' && has(statement, flag.returning);
   }
 
   /**

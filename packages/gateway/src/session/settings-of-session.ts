@@ -96,7 +96,8 @@ export const settingStatements = (settings: SessionSettings, before?: SessionSet
     statements.push(
       `SET ${settings.userVariables.map((one) => `@${quotedName(one.name)}=${userLiteral(one)}`).join(', ')}`,
     );
-  if (settings.lastInsertId !== 0n) statements.push(`SET @@SESSION.last_insert_id=${settings.lastInsertId}`);
+  if (settings.lastInsertId !== (before?.lastInsertId ?? 0n))
+    statements.push(`SET @@SESSION.last_insert_id=${settings.lastInsertId}`);
   if (settings.role !== null) statements.push(settings.role);
   if (settings.nextTransaction !== null) statements.push(settings.nextTransaction);
   return statements;

@@ -1,8 +1,10 @@
 /** Steps and packets of requests: what is sent for one, in the order in which the answers come. Pure. */
 import {
+  BULK,
   COM,
   frame,
   isProblem,
+  PacketReader,
   parameterTypesOf,
   type ResponseKind,
   setStatement,
@@ -55,24 +57,23 @@ export const preambleOf = ({ seeds }: Random): readonly Buffer[] =>
 export const preambleSteps = ({ seeds }: Random): readonly Step[] =>
   seeds === null ? [] : [ownStep('only', 'simple')];
 
-type Sendable = { readonly raw: Buffer; readonly prepared: Prepared | null };
+type Sendable = {
+  readonly raw: Buffer;
+  readonly prepared: Prepared | null;
+  /** What the parameters of an execution are; null: it has none, or they were never said. */
+  readonly types: Buffer | null;
+};
 
 /** The packet with the number that its statement has on the present instance, and with the types that it lacks there. */
-export const packetFrom = ({ raw, prepared }: Sendable): Buffer => {
-  const code = raw[4];
-  if (prepared === null || code === COM.STMT_PREPARE) return raw;
+export const packetFrom = ({ raw, prepared, types }: Sendable): Buffer => {
+  if (prepared === null || raw[4] === COM.STMT_PREPARE) return raw;
   const id = prepared.instanceId ?? unknownStatement;
-  if (code === COM.STMT_EXECUTE && !prepared.typesKnown && prepared.parameters > 0 && isOneFrame(raw)) {
-    prepared.typesKnown = true;
-    const payload = raw.subarray(4);
-    const included = parameterTypesOf(payload, prepared.parameters);
-    if (included === undefined && prepared.types !== null) {
-      const whole = withParameterTypes(payload, prepared.parameters, prepared.types);
-      if (!isProblem(whole)) {
-        const copy = Buffer.from(whole);
-        setStatement(copy, id);
-        return frame(copy, 0);
-      }
+  if (types !== null && (prepared.instanceTypes === null || !prepared.instanceTypes.equals(types))) {
+    prepared.instanceTypes = types;
+    const whole = withTypes(raw, prepared.parameters, types);
+    if (whole !== null) {
+      setStatement(whole, id);
+      return frame(whole, 0);
     }
   }
   raw.writeUInt32LE(id, 5);
@@ -82,4 +83,37 @@ export const packetFrom = ({ raw, prepared }: Sendable): Buffer => {
 /** No instance gives out this number: it answers that it does not know the statement. */
 const unknownStatement = 0xffff_fffe;
 
-const isOneFrame = (raw: Buffer): boolean => raw.readUIntLE(0, 3) === raw.length - 4;
+/** Null: it has them already. */
+const withTypes = (raw: Buffer, parameters: number, types: Buffer): Buffer | null => {
+  const payload = payloadOf(raw);
+  if (typesOf(payload, parameters) !== null) return null;
+  if (payload[0] === COM.STMT_BULK_EXECUTE) {
+    const head = Buffer.from(payload.subarray(0, bulkHeadBytes));
+    head.writeUInt16LE(head.readUInt16LE(5) | BULK.SEND_TYPES, 5);
+    return Buffer.concat([head, types, payload.subarray(bulkHeadBytes)]);
+  }
+  const whole = withParameterTypes(payload, parameters, types);
+  return isProblem(whole) ? null : Buffer.from(whole);
+};
+
+/** Code, statement and flags. */
+const bulkHeadBytes = 7;
+
+/** The types that an execution brings along; null: none. */
+export const typesOf = (payload: Buffer, parameters: number): Buffer | null => {
+  if (parameters === 0 || payload.length < bulkHeadBytes) return null;
+  if (payload[0] === COM.STMT_BULK_EXECUTE)
+    return (payload.readUInt16LE(5) & BULK.SEND_TYPES) === 0
+      ? null
+      : payload.subarray(bulkHeadBytes, bulkHeadBytes + 2 * parameters);
+  const types = parameterTypesOf(payload, parameters);
+  return types === undefined || isProblem(types) ? null : types;
+};
+
+const payloadOf = (raw: Buffer): Buffer => {
+  if (raw.readUIntLE(0, 3) === raw.length - 4) return raw.subarray(4);
+  const reader = new PacketReader(raw.length);
+  reader.push(raw);
+  const packet = reader.next();
+  return packet === undefined || isProblem(packet) ? raw.subarray(4) : packet.payload;
+};

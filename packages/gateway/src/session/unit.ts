@@ -56,6 +56,8 @@ export type Entry = {
   readonly seeds: readonly [number, number] | null;
   /** The file that it loads, as the client sent it; null: none, or too large to keep. */
   readonly upload: readonly Buffer[] | null;
+  /** What the parameters of an execution are; null: it has none. */
+  readonly types: Buffer | null;
   /** Long data of the execution, sent before it. */
   readonly long: readonly Buffer[];
   /** The first number that an INSERT generated; 0n: none. Known once it is answered. */

@@ -25,7 +25,10 @@ type Exported = {
   readonly gtid: string;
   readonly rowStays: boolean;
   readonly rowCount: bigint;
-  readonly prepared: readonly Pick<Prepared, 'id' | 'sql' | 'raw' | 'parameters' | 'columns' | 'types' | 'longData'>[];
+  readonly prepared: readonly Pick<
+    Prepared,
+    'id' | 'sql' | 'raw' | 'parameters' | 'columns' | 'types' | 'longData' | 'cursor'
+  >[];
   readonly lastPrepared: number | null;
   readonly rest: Buffer;
 };
@@ -44,15 +47,18 @@ export const exportSession = ({ id, login, relay }: Session): Exported => {
     gtid: relay.gtid,
     rowStays: relay.rowStays || !relay.settled,
     rowCount: relay.last.rowCount,
-    prepared: [...relay.prepared.values()].map(({ id: number, sql, raw, parameters, columns, types, longData }) => ({
-      id: number,
-      sql,
-      raw,
-      parameters,
-      columns,
-      types,
-      longData,
-    })),
+    prepared: [...relay.prepared.values()].map(
+      ({ id: number, sql, raw, parameters, columns, types, longData, cursor }) => ({
+        id: number,
+        sql,
+        raw,
+        parameters,
+        columns,
+        types,
+        longData,
+        cursor,
+      }),
+    ),
     lastPrepared: relay.lastPrepared?.id ?? null,
     rest: relay.reader.rest(),
   };
@@ -109,9 +115,9 @@ export const importSession = (
       types: one.types === null ? null : Buffer.from(one.types),
       longData: one.longData.map((each) => Buffer.from(each)),
       statement: classify(sql),
-      typesKnown: false,
+      instanceTypes: null,
       instanceId: null,
-      cursorOpen: false,
+      cursor: one.cursor === 'none' ? 'none' : 'lost',
       closed: false,
     };
     relay.prepared.set(prepared.id, prepared);

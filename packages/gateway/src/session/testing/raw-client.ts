@@ -326,7 +326,7 @@ const readOne = (packets: Buffer[], capabilities: Capabilities, binary: boolean)
   }
   const columns = packets.splice(0, first[0] ?? 0).map((one) => must(parseColumn(one, capabilities)));
   const deprecated = hasBase(capabilities, CLIENT.DEPRECATE_EOF);
-  if (!deprecated) packets.shift();
+  const between = deprecated ? undefined : packets.shift();
   const rows: (readonly (string | null)[])[] = [];
   const names = columns.map(({ name }) => name);
   for (let row = packets.shift(); row !== undefined; row = packets.shift()) {
@@ -349,7 +349,8 @@ const readOne = (packets: Buffer[], capabilities: Capabilities, binary: boolean)
         : must(parseTextRow(row, columns.length)).map((value) => value?.toString('utf8') ?? null),
     );
   }
-  return { columns: names, rows, warnings: 0, status: [] };
+  // A cursor was opened: its rows come when they are asked for.
+  return { columns: names, rows, warnings: 0, status: statusOf(between?.readUInt16LE(3) ?? 0) };
 };
 
 const ended = (packet: Buffer, capabilities: Capabilities): Result => {

@@ -31,8 +31,8 @@ export type Fault =
   | { readonly what: 'cut-before' }
   /** The instance has carried it out; nobody hears its answer, and the connection is dropped. */
   | { readonly what: 'cut-after' }
-  /** So many bytes of its answer pass; when `until` is settled, the connection is dropped. */
-  | { readonly what: 'cut-within'; readonly bytes: number; readonly until?: Promise<unknown> }
+  /** So many bytes of its answer pass; then `until` is waited for, and the connection is dropped. */
+  | { readonly what: 'cut-within'; readonly bytes: number; readonly until?: () => Promise<unknown> }
   /** The command is kept back with everything behind it, until `release`, also when the gateway has given up. */
   | { readonly what: 'hold' }
   /** The instance carries it out; its answer is kept back until `release`. */
@@ -71,7 +71,7 @@ export class Wire {
   #held: Buffer[] | null = null;
   #kept: Buffer[] | null = null;
   #passLeft: number | null = null;
-  #passUntil: Promise<unknown> | undefined;
+  #passUntil: (() => Promise<unknown>) | undefined;
   #quiet: (() => void) | null = null;
 
   constructor(near: Socket, target: InstanceTarget, take: (command: Command) => Fault | null) {
@@ -137,12 +137,12 @@ export class Wire {
   // From the gateway.
 
   #fromGateway(chunk: Buffer): void {
-    if (this.#deaf) return;
+    if (this.#deaf && !this.#uploading) return;
     this.#reader.push(chunk);
     for (let packet = this.#reader.next(); packet !== undefined; packet = this.#reader.next()) {
       if (isProblem(packet)) throw new Error(`the gateway sends garbage: ${packet.reason}`);
       this.#packet(packet);
-      if (this.#deaf) return;
+      if (this.#deaf && !this.#uploading) return;
     }
   }
 
@@ -277,8 +277,10 @@ export class Wire {
       if (this.#scanner.problem !== undefined) throw new Error(`the instance: ${this.#scanner.problem.reason}`);
       const { event } = this.#scanner;
       if (event !== undefined) {
-        this.#toGateway(event.raw);
-        if (event.type === 'local-infile') this.#uploading = true;
+        if (event.type === 'local-infile') {
+          this.#uploading = true;
+          this.#near.write(event.raw);
+        } else this.#toGateway(event.raw);
         if (event.type === 'prepare-ok') this.#prepared();
         this.#scanner.accept();
       }
@@ -339,7 +341,7 @@ export class Wire {
     }
     this.#mute = true;
     this.#deaf = true;
-    this.#near.write(passed, () => (this.#passUntil ?? Promise.resolve()).then(() => this.cut()));
+    this.#near.write(passed, () => (this.#passUntil?.() ?? Promise.resolve()).then(() => this.cut()));
   }
 }
 
