@@ -54,6 +54,11 @@ export abstract class ClientSide extends SessionBooks {
     };
   }
 
+  /** The number of a frame as the client waits for it: an instance that has not asked for the file counts without it. */
+  protected numberFor({ due, asked }: Request, sequence: number): number {
+    return due !== null && !asked ? due : sequence;
+  }
+
   /** The client is between two packets: an error can be put there, with the number that is due. */
   get canSpeak(): boolean {
     this.keepVoice();
@@ -179,6 +184,7 @@ export abstract class ClientSide extends SessionBooks {
       if (packet.payload.length > 0) return;
       this.taker = null;
       this.sequence = (packet.sequence + 1) & 0xff;
+      request.due = this.sequence;
       if (this.voice !== null) this.voice = { whole: true, next: this.sequence };
       this.uploading?.resolve();
       this.uploading = null;

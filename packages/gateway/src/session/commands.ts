@@ -246,6 +246,8 @@ export const makeRequest = (
     uploadLost: false,
     generated: 0n,
     types: prepared === null ? null : (typesOf(packet.payload, prepared.parameters) ?? prepared.types),
+    due: null,
+    asked: false,
     long: prepared !== null && packet.payload[0] === COM.STMT_EXECUTE ? prepared.longData : [],
     loose: null,
     begun: false,

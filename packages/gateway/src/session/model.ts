@@ -90,6 +90,10 @@ export type Request = {
   readonly types: Buffer | null;
   /** The first key that it generated, where an answer of rows does not tell it; 0n: none. */
   generated: bigint;
+  /** Behind the file that it has sent, the client waits for a frame of this number; null: it was asked for none. */
+  due: number | null;
+  /** The present instance has asked for the file too. */
+  asked: boolean;
   /** Long data of a prepared statement that goes before it. */
   readonly long: readonly Buffer[];
   /** Digest of what the client has seen of the answer, where no transaction keeps one. */
@@ -133,7 +137,17 @@ export type Step = {
   readonly owner: StepOwner;
   readonly response: ResponseKind;
   /** Its part in a flight of several. */
-  readonly part: 'only' | 'along' | 'open' | 'statement' | 'record' | 'undo' | 'commit' | 'close' | 'capture';
+  readonly part:
+    | 'only'
+    | 'opening'
+    | 'along'
+    | 'open'
+    | 'statement'
+    | 'record'
+    | 'undo'
+    | 'commit'
+    | 'close'
+    | 'capture';
   /** Plain bytes of the answer, where they are read; null: they are not. */
   readonly collected: Buffer[] | null;
   readonly done: ((end: End, plain: Buffer) => void) | null;

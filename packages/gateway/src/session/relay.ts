@@ -60,6 +60,7 @@ export class Relay extends Sending {
     this.request = request;
     if (!request.begun) this.voice = null;
     request.sent = true;
+    request.asked = false;
     this.enter('busy');
     this.gtidAtRequest = this.gtid;
     this.#held = [];
@@ -264,6 +265,11 @@ export class Relay extends Sending {
     if (step.owner === 'replay') this.verifying?.fresh.end(endInWords(end));
     if (end.kind !== 'err' && step.owner === 'replay') this.status = end.status;
     if (!event.last) return;
+    // It does not report what it has to, or has no outcome statement: it is of no use.
+    if (end.kind === 'err' && step.part === 'opening' && this.phase === 'busy') {
+      onLinkLost(this, 'in-doubt');
+      return;
+    }
     if (end.kind === 'err' && step.part === 'open') this.#openRefused();
     else if (end.kind === 'err' && step.part !== 'only') this.#flightError ??= { part: step.part, end };
     if (step.part === 'record' && step.collected !== null) this.#takeWarnings(step.collected);
@@ -288,7 +294,8 @@ export class Relay extends Sending {
     this.startHead();
     const held = this.#held.pop();
     this.keepEarly();
-    if (request.begun && held !== undefined) this.voice ??= { whole: true, next: held.event.sequence };
+    if (request.begun && held !== undefined)
+      this.voice ??= { whole: true, next: this.numberFor(request, held.event.sequence) };
     onConflictAnswer(this, end);
   }
 
@@ -329,7 +336,7 @@ export class Relay extends Sending {
       this.steps.shift();
       this.startHead();
       this.keepEarly();
-      if (request.begun) this.voice ??= { whole: true, next: event.sequence };
+      if (request.begun) this.voice ??= { whole: true, next: this.numberFor(request, event.sequence) };
       onConflictAnswer(this, end);
       return;
     }
@@ -456,7 +463,9 @@ export class Relay extends Sending {
   #forward(link: Link, request: Request, event: ResponseEvent, rewrite: Rewrite | null): void {
     const { capabilities } = this.client;
     const asIs = passesAsIs(event, capabilities, rewrite);
-    this.toClient(request, asIs ? event.raw : packetFor(event, link.capabilities, capabilities, rewrite));
+    const packet = asIs ? event.raw : packetFor(event, link.capabilities, capabilities, rewrite);
+    const number = this.numberFor(request, event.sequence);
+    this.toClient(request, number === event.sequence ? packet : frame(packet.subarray(4), number));
   }
 
   // Other kinds of answers.
@@ -499,6 +508,7 @@ export class Relay extends Sending {
   #localFile(link: Link, step: Step, event: ResponseEvent): void {
     const { request } = this;
     const kept = step.upload;
+    if (step.owner === 'client' && request !== null) request.asked = true;
     if (step.owner !== 'client' || request === null || (kept !== null && kept.length > 0)) {
       // It was refused before the file was asked for: without one, the repetition shows that it goes another way.
       for (const raw of kept ?? [frame(empty, event.sequence + 1)]) link.write(raw);

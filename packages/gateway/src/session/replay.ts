@@ -90,7 +90,7 @@ export const numberStep = (relay: SessionBooks, request: Request, part: 'only' |
 
 /** What every connection begins with: what the instance is to report, and the outcome statement. */
 export const openingSteps = (relay: Relay): readonly Step[] => [
-  ...relay.rules.opening.map(() => ownStep('only', 'simple')),
+  ...relay.rules.opening.map(() => ownStep('opening', 'simple')),
   ...(relay.rules.observe ? [] : [prepareStep(relay, false)]),
   ...(relay.rules.observe || relay.rules.guards.length === 0 ? [] : [prepareStep(relay, true)]),
 ];
@@ -102,7 +102,7 @@ export const openingBytes = (relay: Relay): readonly Buffer[] => [
 ];
 
 const prepareStep = (relay: Relay, guarded: boolean): Step =>
-  ownStep('only', 'prepare', (end) => {
+  ownStep('opening', 'prepare', (end) => {
     if (end.kind === 'err') return;
     const id = relay.scanner.prepared?.statement ?? null;
     if (guarded) relay.guardedStatement = id;
@@ -130,12 +130,14 @@ const restore = async (relay: Relay): Promise<ReplayEnd | 'ready'> => {
     }
     return (await prepareAll(relay, prepared)) === 'lost' ? 'lost' : 'ready';
   }
-  if (relay.unit !== null && !goesBack(relay, relay.unit.settings)) {
+  const { unit } = relay;
+  if (unit !== null && !goesBack(relay, unit.settings)) {
+    // What this connection has besides can neither be brought back nor be left.
+    if (relay.barrier !== null) return 'different';
     relay.detach('quit');
     return 'lost';
   }
-  const back =
-    relay.unit === null || relay.unit.settings === relay.settings ? [] : settingStatements(settings, relay.settings);
+  const back = unit === null || unit.settings === relay.settings ? [] : settingStatements(settings, relay.settings);
   const answers = await ask(relay, [own(flights.rollback, 'simple'), ...back.map((sql) => own(queryPacket(sql)))]);
   if (answers === 'lost') return 'lost';
   // What an instance refuses it may not have read: it is told the types again.
