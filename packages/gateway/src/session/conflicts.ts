@@ -101,6 +101,8 @@ const passOn = async (relay: Relay, request: Request, end: End, instance: string
   if (relay.phase !== 'recovering') return;
   relay.request = null;
   request.onAnswer?.(failedEnd);
+  // An execution that was refused may not have been read: the next one says again what its parameters are.
+  if (request.prepared !== null) request.prepared.instanceTypes = null;
   relay.ports.tell.request(request.statement.verb, instance, elapsed(relay, request.arrivedMs), end.errorNumber);
   if (request.begun && !relay.canSpeak) {
     relay.end('closed', endInWords(end));
