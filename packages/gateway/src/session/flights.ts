@@ -20,8 +20,9 @@ export const flights = {
   rollbackRelease: query('ROLLBACK RELEASE'),
   prepareRecord: frame(encodeCommand.prepare('CALL coequal.record(?, ?, ?)'), 0),
   prepareGuarded: frame(encodeCommand.prepare('CALL coequal.record_guarded(?, ?, ?, ?)'), 0),
+  /** In hexadecimal, so that no character set of the session comes between. */
   userVariables: query(
-    'SELECT VARIABLE_NAME, VARIABLE_TYPE, VARIABLE_VALUE, CHARACTER_SET_NAME FROM information_schema.USER_VARIABLES',
+    'SELECT HEX(VARIABLE_NAME), VARIABLE_TYPE, HEX(VARIABLE_VALUE), CHARACTER_SET_NAME FROM information_schema.USER_VARIABLES',
   ),
   ping: frame(encodeCommand.ping(), 0),
   lastInsertId: query('SELECT LAST_INSERT_ID()'),

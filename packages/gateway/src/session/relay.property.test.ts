@@ -11,7 +11,7 @@ import { alonePlan, crowdPlan, type Plan } from './testing/plan.ts';
 import { type Report, runPlan } from './testing/world.ts';
 
 const shownSteps = 120;
-const runs = 350;
+const runs = 250;
 const deadlineMs = 180_000;
 
 /** What happened in all runs together: a property that met nothing has shown nothing. */

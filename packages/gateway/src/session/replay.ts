@@ -77,7 +77,10 @@ export const captureStep = (relay: SessionBooks, part: 'only' | 'capture'): Step
     relay.last.disturbed = true;
     const found = end.kind === 'err' ? undefined : readUserVariables(plain, relay.link);
     if (found === undefined) relay.raise('user-variables');
-    else relay.settings = { ...relay.settings, userVariables: found };
+    else {
+      relay.lift('user-variables');
+      relay.settings = { ...relay.settings, userVariables: found };
+    }
   });
 
 /** The first key that an INSERT with rows for an answer has generated. */

@@ -28,7 +28,7 @@ const packetsOf = (plain: Buffer): readonly Buffer[] | undefined => {
   return packets;
 };
 
-/** Undefined: it cannot be read. */
+/** Undefined: it cannot be read, or the server does not tell all of it. */
 export const readUserVariables = (plain: Buffer, from: From): readonly UserVariable[] | undefined => {
   const packets = packetsOf(plain);
   if (packets === undefined || from === null) return undefined;
@@ -39,14 +39,29 @@ export const readUserVariables = (plain: Buffer, from: From): readonly UserVaria
     if (isProblem(values)) return undefined;
     const [name, type, value, charset] = values;
     if (name === null || name === undefined) return undefined;
-    found.push({
-      name: name.toString('utf8'),
+    const variable = {
+      name: fromHex(name).toString('utf8'),
       type: type?.toString('latin1') ?? '',
-      value: value ?? null,
+      value: value === null || value === undefined ? null : fromHex(value),
       charset: charset?.toString('latin1') ?? null,
-    });
+    };
+    if (!isWhole(variable)) return undefined;
+    found.push(variable);
   }
   return found;
+};
+
+const fromHex = (text: Buffer): Buffer => Buffer.from(text.toString('latin1'), 'hex');
+
+/** The view cuts values there, in characters. */
+const shownCharacters = 2_048;
+/** It shows texts as utf8mb3: what that cannot hold became a question mark. */
+const heldByUtf8: ReadonlySet<string> = new Set(['utf8mb3', 'latin1', 'ascii', 'ucs2']);
+
+const isWhole = ({ value, charset }: UserVariable): boolean => {
+  if (value === null) return true;
+  if (value.toString('utf8').length >= shownCharacters) return false;
+  return !value.includes(0x3f) || (charset !== null && heldByUtf8.has(charset));
 };
 
 /** All rows as texts, of as many columns as there are; null: they cannot be read. */

@@ -507,14 +507,14 @@ const secondsOf = (session: SimulatedSession): string => {
 
 const userVariableRows = (session: SimulatedSession): Answer => ({
   kind: 'rows',
-  columns: ['VARIABLE_NAME', 'VARIABLE_TYPE', 'VARIABLE_VALUE', 'CHARACTER_SET_NAME'].map((name) => ({
+  columns: ['NAME', 'VARIABLE_TYPE', 'VALUE', 'CHARACTER_SET_NAME'].map((name) => ({
     name,
     type: 'text',
   })),
   rows: [...session.userVariables].map(([name, value]) => [
-    name,
+    Buffer.from(name).toString('hex'),
     typeof value === 'number' ? 'INT' : 'VARCHAR',
-    value === null ? null : String(value),
+    value === null ? null : Buffer.from(String(value)).toString('hex'),
     typeof value === 'number' ? null : 'utf8mb4',
   ]),
   warnings: 0,
@@ -581,7 +581,7 @@ const handlers: readonly (readonly [RegExp, Handler])[] = [
       return one('WSREP_SYNC_WAIT_UPTO_GTID', 'number', 0);
     },
   ],
-  [/^SELECT VARIABLE_NAME, .* FROM information_schema\.USER_VARIABLES$/, (session) => userVariableRows(session)],
+  [/^SELECT HEX\(VARIABLE_NAME\), .* FROM information_schema\.USER_VARIABLES$/, (session) => userVariableRows(session)],
   [
     /^SHOW WARNINGS$/,
     (session) => [
