@@ -45,6 +45,8 @@ export type RelayStart = {
 /** What the client has been told of its last statement, for questions that come after one of the gateway's own. */
 export type LastAnswer = {
   rowCount: bigint;
+  /** The number of its error; 0: it succeeded. */
+  failed: number;
   /** The gateway has sent something since: the instance would answer for that. */
   disturbed: boolean;
   /** Warnings of a wrapped write; null: the instance has them. */
@@ -110,7 +112,7 @@ export abstract class SessionBooks {
   guardedStatement: number | null = null;
   /** Why the session cannot move, each with how often it was raised. */
   readonly barriers = new Map<string, number>();
-  readonly last: LastAnswer = { rowCount: -1n, disturbed: false, warnings: null };
+  readonly last: LastAnswer = { rowCount: -1n, failed: 0, disturbed: false, warnings: null };
   /** The last write of this session, as a global transaction id, or `settledGtid`. */
   gtid = '';
   gtidAtRequest = '';
@@ -356,6 +358,12 @@ export abstract class SessionBooks {
     this.ports.room.take(-unit.bytes);
     this.transactions += 1;
     this.ports.tell.transaction(committed, this.ports.clock.monotonic() - unit.startedAt);
+  }
+
+  /** A single write is a transaction of its own. */
+  countWrite({ arrivedMs }: Request): void {
+    this.transactions += 1;
+    this.ports.tell.transaction(true, this.ports.clock.monotonic() - arrivedMs);
   }
 
   /** The instance is gone, and nothing of what changed them is sent again: only it knew their values. */

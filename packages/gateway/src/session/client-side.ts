@@ -30,7 +30,6 @@ export type PieceAnswer = {
 export abstract class ClientSide extends SessionBooks {
   #piece: { readonly answer: PieceAnswer; readonly done: (answer: PieceAnswer) => void } | null = null;
   #out: Buffer[] = [];
-  #clientBlocked = false;
   #pumping = false;
   /** Why nothing is read from the client at the moment. */
   readonly #stops = new Set<'requests' | 'instance'>();
@@ -137,14 +136,12 @@ export abstract class ClientSide extends SessionBooks {
     else if (total < joinBelowBytes) keepsUp = this.client.write(Buffer.concat(out, total));
     else for (const bytes of out) keepsUp = this.client.write(bytes);
     if (keepsUp) return;
-    this.#clientBlocked = true;
     // Also one that has taken the place of another meanwhile.
     this.link?.pause();
   }
 
   /** The client keeps up again. */
   drained(): void {
-    this.#clientBlocked = false;
     this.link?.resume();
   }
 

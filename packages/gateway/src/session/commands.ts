@@ -281,6 +281,8 @@ const answerHook = (relay: Relay, statement: Statement, sql: Buffer | null): ((e
   const oneShot = has(statement, flag.setTransaction) && sql !== null ? sql.toString('utf8') : null;
   const releases = has(statement, flag.release);
   const role = hasDetail(statement, detail.setRole) && sql !== null ? sql.toString('utf8') : null;
+  const names = hasDetail(statement, detail.setNames) && sql !== null ? sql.toString('utf8') : '';
+  const collates = /collate/i.test(names);
   const consumesOneShot = relay.settings.nextTransaction !== null && oneShot === null;
   if (
     barrier === null &&
@@ -290,7 +292,8 @@ const answerHook = (relay: Relay, statement: Statement, sql: Buffer | null): ((e
     oneShot === null &&
     !releases &&
     !consumesOneShot &&
-    role === null
+    role === null &&
+    !collates
   )
     return null;
   return (end) => {
@@ -299,6 +302,7 @@ const answerHook = (relay: Relay, statement: Statement, sql: Buffer | null): ((e
     if (lifted !== null) relay.lift(lifted);
     if (capture) relay.captureDue = true;
     if (role !== null) relay.settings = { ...relay.settings, role };
+    if (collates) relay.settings = { ...relay.settings, names };
     if (oneShot !== null) relay.settings = { ...relay.settings, nextTransaction: oneShot };
     else if (consumesOneShot && (statement.kind === 'begin' || statement.kind === 'write' || statement.kind === 'read'))
       relay.settings = { ...relay.settings, nextTransaction: null };

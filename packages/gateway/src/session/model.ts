@@ -136,6 +136,8 @@ export type StepOwner =
 export type Step = {
   readonly owner: StepOwner;
   readonly response: ResponseKind;
+  /** The number of the first frame of its answer, or `anySequence`. */
+  readonly firstNumber: number;
   /** Its part in a flight of several. */
   readonly part:
     | 'only'

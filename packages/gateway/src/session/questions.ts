@@ -64,13 +64,18 @@ const answerOfWarnings = (relay: Relay, sql: Buffer): boolean => {
   const { warnings } = relay.last;
   const asked = showWarnings(sql);
   if (warnings === null || asked === undefined) return false;
-  const errors = warnings.filter(([code]) => code === 1062 && relay.last.rowCount < 0n);
+  const isError = ([code]: (typeof warnings)[number]): boolean => code === relay.last.failed;
+  const errors = warnings.filter(isError);
   switch (asked) {
     case 'warnings':
     case 'errors':
       relay.answerRows(
         ['Level', 'Code', 'Message'],
-        (asked === 'warnings' ? warnings : errors).map(([code, message]) => ['Warning', String(code), message]),
+        (asked === 'warnings' ? warnings : errors).map((one) => [
+          isError(one) ? 'Error' : 'Warning',
+          String(one[0]),
+          one[1],
+        ]),
       );
       break;
     default:

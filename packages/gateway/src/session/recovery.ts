@@ -194,7 +194,7 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
   if (!wrapped) relay.closeUnit(true);
   request.onAnswer?.({ ...nothingEnd, affected, insertId });
   relay.loseUserVariables();
-  if (wrapped) relay.transactions += 1;
+  if (wrapped) relay.countWrite(request);
   relay.status = goesOn ? relay.status | STATUS.IN_TRANS : relay.status & ~STATUS.IN_TRANS;
   if (wrapped) relay.status |= STATUS.AUTOCOMMIT;
   if (goesOn && has(request.statement, flag.readOnly)) relay.status |= STATUS.IN_TRANS_READONLY;
@@ -206,6 +206,7 @@ const answerRecorded = (relay: Relay, request: Request, affected: bigint, insert
   const generated = insertId === relay.settings.lastInsertId ? 0n : insertId;
   if (wrapped && generated !== 0n) relay.settings = { ...relay.settings, lastInsertId: generated };
   relay.last.rowCount = wrapped ? affected : 0n;
+  relay.last.failed = 0;
   relay.last.disturbed = true;
   relay.last.warnings = null;
   relay.request = null;

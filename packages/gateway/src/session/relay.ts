@@ -455,7 +455,7 @@ export class Relay extends Sending {
     this.last.disturbed = true;
     if (end.kind !== 'err') {
       this.ports.tell.acknowledged('committed', this.identity.epoch, request.sequence, this.gtid);
-      this.transactions += 1;
+      this.countWrite(request);
     }
     this.#answered(request, { ...end, status: this.status });
   }
@@ -538,6 +538,7 @@ export class Relay extends Sending {
     }
     if (request.response === 'query' || request.response === 'execute')
       this.last.rowCount = end.kind === 'err' || end.endsRows ? -1n : end.affected;
+    this.last.failed = end.errorNumber;
     if (end.insertId !== 0n && end.kind === 'ok' && request.response !== 'prepare')
       this.settings = { ...this.settings, lastInsertId: end.insertId };
     ports.tell.request(

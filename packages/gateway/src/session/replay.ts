@@ -12,7 +12,7 @@ import type { End, Request, Step } from './model.ts';
 import type { Prepared } from './prepared.ts';
 import type { Relay } from './relay.ts';
 import { isSameSettings, type SessionSettings, settingStatements } from './settings-of-session.ts';
-import { ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
+import { firstNumberOf, ownStep, packetFrom, preambleOf, preambleSteps } from './steps.ts';
 import { type Entry, Seen, type Unit } from './unit.ts';
 import { readTexts, readUserVariables } from './user-variables.ts';
 
@@ -156,11 +156,14 @@ const goesBack = ({ settings, captureDue }: Relay, before: SessionSettings): boo
   !captureDue &&
   settings.schema === before.schema &&
   settings.role === before.role &&
+  settings.names === before.names &&
   settings.userVariables === before.userVariables;
 
 /** Opening steps have work of their own to do with their answers. */
 const askOpening = (relay: Relay, commands: readonly (Command & { readonly step: Step | Omit<Step, 'done'> })[]) => {
   if (relay.link === null) return Promise.resolve<'lost'>('lost');
+  // Watching only, nothing of the gateway's own is sent.
+  if (commands.length === 0) return Promise.resolve<readonly End[]>([]);
   const answered = Promise.withResolvers<readonly End[] | 'lost'>();
   relay.recoveryLost = () => answered.resolve('lost');
   const ends: End[] = [];
@@ -359,7 +362,14 @@ const commandsOf = (entry: Entry): readonly Command[] => [
     }),
   ),
   {
-    step: { owner: 'replay', response: entry.response, part: 'only', collected: null, upload: entry.upload },
+    step: {
+      owner: 'replay',
+      response: entry.response,
+      firstNumber: firstNumberOf(entry.raw),
+      part: 'only',
+      collected: null,
+      upload: entry.upload,
+    },
     raw: entry.raw,
     entry,
     begins: !entry.reads && entry.long.length === 0,

@@ -94,6 +94,7 @@ export abstract class Sending extends Showing {
 
   protected startHead(): void {
     const head = this.steps[0];
-    if (head !== undefined && this.link !== null) this.scanner.start(head.response, this.link.capabilities);
+    if (head !== undefined && this.link !== null)
+      this.scanner.start(head.response, this.link.capabilities, head.firstNumber);
   }
 }

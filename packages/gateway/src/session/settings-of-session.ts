@@ -25,6 +25,8 @@ export type SessionSettings = {
   readonly lastInsertId: bigint;
   /** Text of the last SET ROLE; the server does not report roles. */
   readonly role: string | null;
+  /** Text of the last SET NAMES that named a collation, while it holds; the server reports the character sets alone. */
+  readonly names: string | null;
   /** Text of a SET TRANSACTION that holds for the next transaction only. */
   readonly nextTransaction: string | null;
 };
@@ -35,6 +37,7 @@ export const freshSettings = (schema: string): SessionSettings => ({
   userVariables: [],
   lastInsertId: 0n,
   role: null,
+  names: null,
   nextTransaction: null,
 });
 
@@ -66,9 +69,14 @@ export const withVariables = (
   const relevant = changed.filter(({ name }) => !notSettings.has(name));
   if (relevant.length === 0) return settings;
   const variables = new Map(settings.variables);
+  // Either of the two sets the other: what was said of them before holds no longer.
+  const renamed = relevant.some(({ name }) => connectionSets.has(name));
+  if (renamed) for (const name of connectionSets) variables.delete(name);
   for (const { name, value } of relevant) variables.set(name, value);
-  return { ...settings, variables };
+  return { ...settings, variables, names: renamed ? null : settings.names };
 };
+
+const connectionSets: ReadonlySet<string> = new Set(['character_set_connection', 'collation_connection']);
 
 /** Nothing differs that another statement would notice; LAST_INSERT_ID() is anything behind an error. */
 export const isSameSettings = (one: SessionSettings, other: SessionSettings): boolean =>
@@ -76,6 +84,7 @@ export const isSameSettings = (one: SessionSettings, other: SessionSettings): bo
   one.userVariables === other.userVariables &&
   one.schema === other.schema &&
   one.role === other.role &&
+  one.names === other.names &&
   one.nextTransaction === other.nextTransaction;
 
 /**
@@ -98,13 +107,14 @@ export const settingStatements = (settings: SessionSettings, before?: SessionSet
     );
   if (settings.lastInsertId !== (before?.lastInsertId ?? 0n))
     statements.push(`SET @@SESSION.last_insert_id=${settings.lastInsertId}`);
+  if (settings.names !== null && settings.names !== before?.names) statements.push(settings.names);
   if (settings.role !== null) statements.push(settings.role);
   if (settings.nextTransaction !== null) statements.push(settings.nextTransaction);
   return statements;
 };
 
-/** Autocommit goes last: switching it off is the beginning of the next transaction. */
-const rank = (name: string): number => (name === 'autocommit' ? 1 : 0);
+/** A collation goes behind its character set. Autocommit goes last: switching it off is the beginning of the next transaction. */
+const rank = (name: string): number => (name === 'autocommit' ? 2 : name === 'collation_connection' ? 1 : 0);
 
 const quotedName = (name: string): string => `\`${name.replaceAll('`', '``')}\``;
 

@@ -1,8 +1,10 @@
 /** Steps and packets of requests: what is sent for one, in the order in which the answers come. Pure. */
 import {
+  anySequence,
   BULK,
   COM,
   frame,
+  frameLimit,
   isProblem,
   PacketReader,
   parameterTypesOf,
@@ -19,6 +21,7 @@ import { has } from './requests.ts';
 export const ownStep = (part: Step['part'], response: ResponseKind, done: Step['done'] = null): Step => ({
   owner: 'own',
   response,
+  firstNumber: 1,
   part,
   // The procedure answers with rows where the statement before it had warnings.
   collected: part === 'record' || done !== null ? [] : null,
@@ -26,9 +29,16 @@ export const ownStep = (part: Step['part'], response: ResponseKind, done: Step['
   upload: null,
 });
 
+/** An answer is numbered on from the last frame of its command, and a large command has several. */
+export const firstNumberOf = (raw: Buffer): number => (raw.length < severalFramesFrom ? 1 : anySequence);
+
+/** Below the longest frame by more than the types of parameters that may be put into the packet. */
+const severalFramesFrom = frameLimit - 2 ** 18;
+
 export const clientStep = (part: Step['part'], request: Request): Step => ({
   owner: 'client',
   response: request.response,
+  firstNumber: firstNumberOf(request.raw),
   part,
   collected: null,
   done: null,

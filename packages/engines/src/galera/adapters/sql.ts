@@ -45,6 +45,8 @@ export const connectSql = async (target: SqlTarget, deadlineMs: number): Promise
     ...(target.database === undefined ? {} : { database: target.database }),
     ...(target.authority === undefined ? {} : { ssl: { ca: target.authority, rejectUnauthorized: true } }),
     connectTimeout: deadlineMs,
+    // The library lays out room for 16,000 of them otherwise, half a megabyte for each connection.
+    maxPreparedStatements: 1,
     multipleStatements: false,
     supportBigNumbers: true,
     bigNumberStrings: true,

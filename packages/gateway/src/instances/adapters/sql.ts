@@ -62,6 +62,8 @@ export const connectSql = async (clock: Clock, dial: Dial): Promise<Sql> => {
     password: access.password,
     ...(access.authority === undefined ? {} : { ssl: { ca: access.authority, rejectUnauthorized: true } }),
     connectTimeout: 0,
+    // The library lays out room for 16,000 of them otherwise, half a megabyte for each attempt to connect.
+    maxPreparedStatements: 1,
     multipleStatements: true,
     supportBigNumbers: true,
     bigNumberStrings: true,

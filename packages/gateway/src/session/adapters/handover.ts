@@ -11,7 +11,7 @@ import type { LoggedIn } from './gate.ts';
 import type { Session } from './session.ts';
 
 /** Raised when the shape changes: a worker of another version does not guess. */
-const version = 2;
+const version = 3;
 
 type Exported = {
   readonly version: number;

@@ -66,6 +66,9 @@ class Sessions implements SessionService<Socket> {
   #roomTaken = 0;
   #draining: DrainOptions<Socket> | null = null;
   #drained = { handedOver: 0, closed: 0, cut: 0 };
+  /** Sessions that wait to be given away, and work on until it is their turn. */
+  readonly #leavers = new Set<Session>();
+  #takingTurns = false;
   #allGone: (() => void) | null = null;
   readonly #unsubscribe: () => void;
 
@@ -422,14 +425,34 @@ class Sessions implements SessionService<Socket> {
     if (this.#draining !== null && this.count() === 0) this.#allGone?.();
   }
 
-  #drainOne(session: Session, { handOver }: DrainOptions<Socket>): void {
-    const { relay, login } = session;
+  #drainOne(session: Session, drain: DrainOptions<Socket>): void {
+    const { relay } = session;
     if (relay.phase !== 'idle' || relay.open || relay.owed !== null) return;
-    const movable =
-      handOver !== undefined && !login.encrypted && relay.barrier === null && session.blockedSinceMs === null;
-    if (movable && this.#handOver(session, handOver)) return;
+    if (!isMovable(session, drain)) {
+      this.#closeDrained(session);
+      return;
+    }
+    this.#leavers.add(session);
+    if (!this.#takingTurns) void this.#takeTurns(drain);
+  }
+
+  /** One after the other, as fast as they are taken. One that is at work when its turn comes is back here at its next boundary. */
+  async #takeTurns(drain: DrainOptions<Socket>): Promise<void> {
+    this.#takingTurns = true;
+    for (const session of this.#leavers) {
+      await drain.room?.();
+      this.#leavers.delete(session);
+      const { relay } = session;
+      if (relay.phase !== 'idle' || relay.open || relay.owed !== null) continue;
+      if (drain.handOver === undefined || !isMovable(session, drain) || !this.#handOver(session, drain.handOver))
+        this.#closeDrained(session);
+    }
+    this.#takingTurns = false;
+  }
+
+  #closeDrained(session: Session): void {
     this.#drained.closed += 1;
-    relay.end('quit', 'the gateway ends');
+    session.relay.end('quit', 'the gateway ends');
   }
 
   #handOver(session: Session, handOver: NonNullable<DrainOptions<Socket>['handOver']>): boolean {
@@ -472,6 +495,10 @@ class Sessions implements SessionService<Socket> {
     for (const session of [...this.#sessions.values()]) session.relay.end('closed', 'the gateway ends');
   };
 }
+
+/** What of it is plain values, and a socket without TLS, can go to another worker. */
+const isMovable = ({ login, relay, blockedSinceMs }: Session, { handOver }: DrainOptions<Socket>): boolean =>
+  handOver !== undefined && !login.encrypted && relay.barrier === null && blockedSinceMs === null;
 
 const pause = async (clock: Clock, ms: number, signal: AbortSignal): Promise<void> => {
   try {

@@ -16,6 +16,7 @@ import {
   responseKindOf,
 } from '@coequal/mysql-wire';
 import type { InstanceTarget } from '../../settings.ts';
+import { firstNumberOf } from '../steps.ts';
 
 export type Command = {
   readonly instance: string;
@@ -219,7 +220,12 @@ export class Wire {
   #startHead(): void {
     const head = this.#waiting[0];
     if (head === undefined || head.command.code === 'login') return;
-    this.#scanner.start(responseKindOf(head.command.raw[4] ?? 0) ?? 'simple', this.#capabilities ?? noCapabilities);
+    const { raw } = head.command;
+    this.#scanner.start(
+      responseKindOf(raw[4] ?? 0) ?? 'simple',
+      this.#capabilities ?? noCapabilities,
+      firstNumberOf(raw),
+    );
     if (head.fault?.what === 'cut-after') this.#mute = true;
     if (head.fault?.what === 'silence') this.#kept = [];
     if (head.fault?.what === 'cut-within') {

@@ -44,7 +44,7 @@ const query = (
 const connectOne = async (order: Extract<Order, { do: 'connect' }>, index: number): Promise<Connection> => {
   const { host, port, user, password, database, authority } = order;
   const connection = createConnection({
-    ...{ host, port, user, password, database, connectTimeout: 60_000 },
+    ...{ host, port, user, password, database, connectTimeout: 60_000, maxPreparedStatements: 1 },
     ...(authority === undefined ? {} : { ssl: { ca: authority } }),
   });
   // A connection that ends tells its next query; the event itself has nobody to tell.

@@ -50,6 +50,8 @@ const sessionOptions = (
   database: endpoint.database,
   charset: 'utf8mb4',
   rowsAsArray: true,
+  // The library lays out room for 16,000 of them otherwise, half a megabyte for each connection.
+  maxPreparedStatements: 16,
   supportBigNumbers: true,
   dateStrings: true,
   ...(endpoint.authority === undefined ? {} : { ssl: sslOf(endpoint.authority, authorities) }),
