@@ -232,7 +232,11 @@ const prepareAll = async (relay: Relay, statements: ReturnType<typeof statements
   }));
   if (commands.length === 0) return 'ready';
   const answers = await askOpening(relay, commands);
-  return answers === 'lost' ? 'lost' : 'ready';
+  if (answers === 'lost') return 'lost';
+  // It has waited in vain for the others (1205), and would not know the statement when it is executed.
+  if (!answers.some(({ errorNumber }) => isConflict(errorNumber, true))) return 'ready';
+  relay.detach('destroy');
+  return 'lost';
 };
 
 /** Restores, sends again what is open, and compares. */

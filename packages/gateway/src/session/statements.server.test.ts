@@ -2,7 +2,16 @@
  * Prepared statements with everything they leave on an instance, files that are loaded, and values that a repetition has to draw
  * again, while instances are lost, on a real service.
  */
-import { CURSOR, encodeCommand, encodeExecute, frame, lastPrepared, type Parameter, TYPE } from '@coequal/mysql-wire';
+import {
+  CURSOR,
+  encodeCommand,
+  encodeExecute,
+  errPacket,
+  frame,
+  lastPrepared,
+  type Parameter,
+  TYPE,
+} from '@coequal/mysql-wire';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RawClient, Result } from './testing/raw-client.ts';
 import { briefly, openScene, rowsOf, type Scene, soon, succeeded } from './testing/scene.ts';
@@ -69,6 +78,19 @@ describe('prepared statements', () => {
     expect(briefly(await client.execute(select.id, [9]))).toBe('rows a, b, c');
     expect(await lost(() => client.query('COMMIT'), fault, outcomeRow)).toBe('ok 0 0');
     expect(await scene.rows(`SELECT id FROM ${table}`)).toEqual(['1', '2', '3']);
+  });
+
+  it('an instance that refuses to prepare it again, because it waits for the others, is left', async () => {
+    const client = await scene.raw();
+    const { id } = await client.prepare('SELECT 7 AS seven');
+    scene.wires.cut();
+    const late = errPacket({ number: 1205, sqlState: 'HY000', message: 'Lock wait timeout exceeded' }, 1);
+    const trap = scene.wires.on(({ code, text }) => code === 'prepare' && /seven/.test(text), {
+      what: 'answer',
+      bytes: late,
+    });
+    expect(briefly(await soon('the rows', client.execute(id)))).toBe('rows 7');
+    await soon('the fault', trap.sprung);
   });
 
   it('a preparation that is lost within a transaction is answered once', async () => {
