@@ -58,6 +58,8 @@ class Watch {
   }
 
   wake(): void {
+    // All sessions of an instance ask at once when it is lost.
+    if (this.#woken) return;
     this.#woken = true;
     this.#sleep.abort();
   }
@@ -72,7 +74,10 @@ class Watch {
         connected.destroy();
       }
       // One that had answered and was lost is tried at once: if its process is gone, that is what the next attempt says.
-      if (connected === undefined) await this.#pause(startedMs + retryEveryMs);
+      if (connected !== undefined) continue;
+      // Whoever asked meanwhile has been answered by the attempt.
+      this.#woken = false;
+      await this.#pause(startedMs + retryEveryMs);
     }
   }
 

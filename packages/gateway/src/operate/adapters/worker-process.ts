@@ -68,6 +68,7 @@ export class WorkerProcess {
     this.#child = fork(file, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: ['--max-semi-space-size=2'],
       env: { ...environment },
     });
     this.pid = this.#child.pid ?? 0;

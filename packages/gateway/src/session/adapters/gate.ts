@@ -176,7 +176,7 @@ const greet = async (
   if (proved === null) return null;
   return {
     socket: client.socket,
-    rest: client.release(),
+    rest: kept(client.release()),
     address,
     port,
     user: login.user,
@@ -187,10 +187,20 @@ const greet = async (
     attributes: login.attributes,
     database: login.database,
     encrypted: client.encrypted,
-    scramble: challenge,
+    scramble: kept(challenge),
     sequence: proved.sequence,
   };
 };
+
+/** A copy of its own: small buffers are slices of 64 KiB, all of which one that is kept for long would keep. */
+const kept = (bytes: Buffer): Buffer => {
+  const own = Buffer.alloc(bytes.length);
+  bytes.copy(own);
+  return own;
+};
+
+const keptCredential = (credential: Credential): Credential =>
+  credential.kind === 'native' ? { ...credential, stage1: kept(credential.stage1) } : credential;
 
 const hostBlocked: ServerError = { number: 1129, sqlState: 'HY000' };
 
@@ -264,7 +274,7 @@ export const prove = async (gate: Gate, client: Asking, proof: Proof): Promise<P
     return null;
   }
   worker.metrics.logins('ok');
-  return { door, credential: opening.credential, sequence: next };
+  return { door, credential: keptCredential(opening.credential), sequence: next };
 };
 
 const refuse = (

@@ -12,16 +12,17 @@ import type { Directory } from '../../instances/directory.ts';
 import type { Outcomes } from '../../instances/outcomes.ts';
 import { makeConnectionIds } from '../../operate/connection-ids.ts';
 import type { DrainOptions, DrainResult, SessionService, SessionView, WorkerPorts } from '../../operate/ports.ts';
-import type { GatewaySettings } from '../../settings.ts';
+import type { GatewaySettings, InstanceTarget } from '../../settings.ts';
 import type { Identity, Link, Opened, OpenWishes, RelayPorts } from '../model.ts';
 import { moveIdle, onLinkLost } from '../recovery.ts';
 import { openSession } from '../replay.ts';
 import { relayRules } from '../rules.ts';
 import { freshSettings } from '../settings-of-session.ts';
+import { Turns } from '../turns.ts';
 import { changeUser } from './change-user.ts';
 import { everybody, type Gate, type LoggedIn, letIn } from './gate.ts';
 import { exportSession, importSession } from './handover.ts';
-import { type InstanceTls, openLink } from './instance-link.ts';
+import { type InstanceTls, type LinkAnswer, openLink } from './instance-link.ts';
 import { Session, type SessionTools } from './session.ts';
 
 export type SessionsOptions = {
@@ -48,6 +49,8 @@ const movePauseMs = 5;
 const returnShare = 0.2;
 /** One instance gets this long to answer a log-in before another is tried, at most. */
 const linkDeadlineMs = 1_500;
+/** More than a round trip and a handshake take in turn, and few enough for each to be done within its deadline. */
+const connectsAtOnce = 48;
 const retryPauseMs = 20;
 
 export const openSessions = (options: SessionsOptions): SessionService<Socket> => new Sessions(options);
@@ -69,6 +72,8 @@ class Sessions implements SessionService<Socket> {
   /** Sessions that wait to be given away, and work on until it is their turn. */
   readonly #leavers = new Set<Session>();
   #takingTurns = false;
+  /** Sessions that connect to an instance. */
+  readonly #connecting = new Turns(connectsAtOnce);
   #allGone: (() => void) | null = null;
   readonly #unsubscribe: () => void;
 
@@ -251,22 +256,12 @@ class Sessions implements SessionService<Socket> {
     for (;;) {
       const leftMs = deadline - clock.monotonic();
       if (leftMs <= 0 || wishes.signal.aborted) return { kind: 'none', reason: 'no instance serves' };
-      const target = directory.choose(avoid) ?? (await directory.untilServing(leftMs, wishes.signal));
-      if (target === undefined) return { kind: 'none', reason: 'no instance serves' };
-      const answer = await openLink({
-        target,
-        user: session.login.user,
-        credential: session.login.credential,
-        database: wishes.schema,
-        capabilities: session.login.capabilities,
-        collation: session.login.collation,
-        attributes: session.login.attributes,
-        client: settings.proxyToInstances ? endpointsOf(session, target.host, target.port) : undefined,
-        tls: this.#options.instanceTls,
-        localAddress: settings.localAddress,
-        deadlineMs: Math.min(linkDeadlineMs, settings.limits.silenceMs, Math.max(50, deadline - clock.monotonic())),
-        signal: wishes.signal,
-      });
+      const found = directory.choose(avoid) ?? (await directory.untilServing(leftMs, wishes.signal));
+      if (found === undefined) return { kind: 'none', reason: 'no instance serves' };
+      const giveBack = await this.#connecting.take(session.relay.open || session.relay.request?.sent === true);
+      // While it waited for its turn there may have come a better choice.
+      const target = directory.choose(avoid) ?? found;
+      const answer = await this.#connect(session, target, wishes, deadline).finally(giveBack);
       const metrics = worker.metrics.instance(target.name);
       if (answer.kind === 'open') {
         metrics.connectionsOpened.add();
@@ -291,6 +286,28 @@ class Sessions implements SessionService<Socket> {
         await pause(clock, retryPauseMs, wishes.signal);
       }
     }
+  }
+
+  #connect(session: Session, target: InstanceTarget, wishes: OpenWishes, deadline: number): Promise<LinkAnswer> {
+    const { worker, settings } = this.#options;
+    return openLink({
+      target,
+      user: session.login.user,
+      credential: session.login.credential,
+      database: wishes.schema,
+      capabilities: session.login.capabilities,
+      collation: session.login.collation,
+      attributes: session.login.attributes,
+      client: settings.proxyToInstances ? endpointsOf(session, target.host, target.port) : undefined,
+      tls: this.#options.instanceTls,
+      localAddress: settings.localAddress,
+      deadlineMs: Math.min(
+        linkDeadlineMs,
+        settings.limits.silenceMs,
+        Math.max(50, deadline - worker.clock.monotonic()),
+      ),
+      signal: wishes.signal,
+    });
   }
 
   #countLink(link: Link, metrics: ReturnType<WorkerPorts['metrics']['instance']>): void {
