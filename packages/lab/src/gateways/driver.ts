@@ -75,6 +75,8 @@ const endDeadlineMs = 10_000;
 const restartDeadlineMs = 60_000;
 /** A gateway answers its pages within milliseconds. */
 const lookMs = 1_000;
+/** Where nothing can go on without the answer, a busy machine is waited for. */
+const needMs = 15_000;
 const pageBytes = 4 * 2 ** 20;
 
 const program = (): string => fileURLToPath(import.meta.resolve('@coequal/gateway/main'));
@@ -141,7 +143,7 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
 
   /** Counted by the gateway itself when it is done, either way. */
   const restartsEnded = async (result: 'done' | 'refused'): Promise<number> =>
-    restartsIn(parseMetrics(await page(options.metrics, '/metrics')), result);
+    restartsIn(parseMetrics(await page(options.metrics, '/metrics', needMs)), result);
 
   const restart = async (): Promise<void> => {
     const process = alive();
@@ -226,9 +228,9 @@ const isHealthy = async (place: MetricsPlace): Promise<boolean> => {
 class PageFailure extends Error {}
 
 /** A page of the gateway's own, which must answer 200. */
-const page = (place: MetricsPlace, path: string): Promise<string> =>
+const page = (place: MetricsPlace, path: string, deadlineMs = lookMs): Promise<string> =>
   new Promise((resolve, reject) => {
-    const asking = request({ ...place, path, timeout: lookMs, agent: false }, (answer) => {
+    const asking = request({ ...place, path, timeout: deadlineMs, agent: false }, (answer) => {
       const chunks: Buffer[] = [];
       let size = 0;
       answer.on('data', (chunk: Buffer) => {
@@ -242,7 +244,7 @@ const page = (place: MetricsPlace, path: string): Promise<string> =>
         else reject(new PageFailure(`it answers ${answer.statusCode}`));
       });
     });
-    asking.once('timeout', () => asking.destroy(new PageFailure(`no answer within ${lookMs} ms`)));
+    asking.once('timeout', () => asking.destroy(new PageFailure(`no answer within ${deadlineMs} ms`)));
     asking.once('error', reject);
     asking.end();
   });
