@@ -6,6 +6,9 @@ import type { Arena } from '@coequal/proof';
 import { canonicalJson, sha256Hex } from '@coequal/trust';
 import type { Runtime } from './runtime.ts';
 
+/** What the engine takes by itself, its own largest. */
+const largestWriteSetBytes = 2_147_483_647;
+
 export const labArena = (runtime: Runtime, versions: Readonly<Record<string, string>>, clock: Clock): Arena => {
   const { stage, definition } = runtime;
   const looks = patientLooks(clock);
@@ -39,7 +42,13 @@ export const labArena = (runtime: Runtime, versions: Readonly<Record<string, str
     endpoints: runtime.endpoints,
     gateways: runtime.gatewayEndpoints,
     gatewayCounters: runtime.gateways.counters,
-    setLargeWrites: runtime.gateways.setLargeWrites,
+    setLargeWrites: async (rule) => {
+      // Instances read their option files when they start, and go on running here.
+      const bytes = rule?.rule === 'refuse' ? rule.aboveBytes : largestWriteSetBytes;
+      const drivers = stage.sites.flatMap((site) => site.drivers);
+      await Promise.all(drivers.map((driver) => driver.administer(`SET GLOBAL wsrep_max_ws_size=${bytes}`)));
+      await runtime.gateways.setLargeWrites(rule);
+    },
     startClients: async (site, options) => {
       const client = runtime.groups.startBankClients(site, options, false);
       const { finish, setRate } = client;
