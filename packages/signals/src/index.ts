@@ -1,0 +1,30 @@
+export {
+  type Exposition,
+  type ExpositionFormat,
+  type ExpositionOptions,
+  formatOfContentType,
+  parseExposition,
+} from './exposition/parse.ts';
+export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
+export {
+  type Family,
+  type Label,
+  type Labels,
+  labelsOf,
+  labelValue,
+  type MetricType,
+  type Point,
+  type Sample,
+  seriesKey,
+  type TextProblem,
+} from './sample.ts';
+export {
+  type Column,
+  type Columns,
+  LiveWindow,
+  type Selection,
+  usualWindow,
+  type WindowLosses,
+  type WindowOptions,
+  type WindowSeries,
+} from './window/live-window.ts';
