@@ -6,6 +6,8 @@ export {
   parseExposition,
 } from './exposition/parse.ts';
 export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
+export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
+export type { FileProblem, HostReadings } from './host/readings.ts';
 export {
   type Family,
   type Label,
