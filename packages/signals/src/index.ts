@@ -9,6 +9,20 @@ export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export {
+  type Alert,
+  type AlertChange,
+  type AlertContext,
+  type AlertState,
+  type AlertStep,
+  noAlerts,
+  type QueryPoint,
+  stepAlerts,
+  usualAlertLimit,
+} from './rules/alerts.ts';
+export type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './rules/model.ts';
+export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/parse.ts';
+export { type RecordResult, recordPoints } from './rules/records.ts';
+export {
   type Family,
   type Label,
   type Labels,
