@@ -8,6 +8,15 @@ export {
 export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
+export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
+export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export {
+  decodeRemoteWrite,
+  encodeRemoteWrite,
+  type RemoteWriteResult,
+  remoteWriteHeaders,
+  remoteWriteLimits,
+} from './remote/remote-write.ts';
 export {
   type Alert,
   type AlertChange,
