@@ -10,6 +10,7 @@ export { HostCollector, type HostCollectorOptions } from './host/adapters/collec
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
   encodeRemoteWrite,
@@ -43,6 +44,7 @@ export {
   seriesKey,
   type TextProblem,
 } from './sample.ts';
+export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export {
   type Column,
   type Columns,

@@ -33,7 +33,7 @@ const diskColumns: readonly (readonly [name: string, factor: number])[] = [
 const oldestColumns = 11;
 
 /** RAM disks, loops, and partitions, whose disk says the same. */
-const ignoredDevice = /^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$/;
+const ignoredDevice = /^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$/;
 
 export const readDisks = (text: string, out: Readings): void => {
   for (const [index, line] of out.linesOf('/proc/diskstats', text).entries()) {

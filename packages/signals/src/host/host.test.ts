@@ -205,9 +205,12 @@ describe('the network', () => {
     expect(shown(read('net/netstat', 'TcpExt: ListenDrops TW\nTcpExt: 5 6\n'))).toEqual([
       'node_netstat_TcpExt_ListenDrops{} 5',
     ]);
-    expect(shown(read('net/snmp6', 'Ip6InOctets  4\nUdp6NoPorts 1\nIcmp6InMsgs 2\nIp6InDelivers 3\n'))).toEqual([
+    expect(
+      shown(read('net/snmp6', 'Ip6InOctets  4\nUdp6NoPorts 1\nUdpLite6InErrors 5\nIcmp6InMsgs 2\nIp6InDelivers 3\n')),
+    ).toEqual([
       'node_netstat_Ip6_InOctets{} 4',
       'node_netstat_Udp6_NoPorts{} 1',
+      'node_netstat_UdpLite6_InErrors{} 5',
       'node_netstat_Icmp6_InMsgs{} 2',
     ]);
     expect(shown(read('sys/fs/file-nr', '1184\t0\t9223372036854775807\n'))).toEqual([

@@ -72,7 +72,7 @@ export const readProtocols = (file: '/proc/net/netstat' | '/proc/net/snmp', text
 export const readProtocols6 = (text: string, out: Readings): void => {
   for (const [index, line] of out.linesOf('/proc/net/snmp6', text).entries()) {
     const [key = '', value] = wordsOf(line);
-    const [, protocol, name] = /^([A-Z][a-z]+6)(\w+)$/.exec(key) ?? [];
+    const [, protocol, name] = /^([A-Za-z]+6)(\w+)$/.exec(key) ?? [];
     const full = `${protocol}_${name}`;
     if (wantedOfProtocols.test(full)) out.addText(index, `node_netstat_${full}`, noLabels, value);
   }

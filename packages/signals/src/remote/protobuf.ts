@@ -76,6 +76,8 @@ export function* fieldsOf(bytes: Uint8Array): Generator<Field> {
   }
 }
 
+const encoder = new TextEncoder();
+
 /** Writes fields in order. Reused for message after message: `take` empties it. */
 export class ProtobufWriter {
   #bytes = new Uint8Array(4_096);
@@ -114,6 +116,29 @@ export class ProtobufWriter {
     this.#varint(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
+  }
+
+  text(number: number, text: string): void {
+    this.#reserve(20 + text.length);
+    const start = this.#at;
+    this.#varint(number * 8 + 2);
+    this.#varint(text.length);
+    // Nearly all labels are ASCII, where each character is its byte.
+    for (let index = 0; index < text.length; index += 1) {
+      const code = text.charCodeAt(index);
+      if (code >= 0x80) {
+        this.#at = start;
+        this.bytes(number, encoder.encode(text));
+        return;
+      }
+      this.#byte(code);
+    }
+  }
+
+  /** What another writer holds, which is empty after. */
+  message(number: number, inner: ProtobufWriter): void {
+    this.bytes(number, inner.#bytes.subarray(0, inner.#at));
+    inner.#at = 0;
   }
 
   #byte(value: number): void {

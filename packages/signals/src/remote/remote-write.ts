@@ -37,21 +37,19 @@ export const encodeRemoteWrite = (samples: readonly Sample[]): Uint8Array => {
     const [first] = list;
     if (first === undefined) continue;
     for (const [name, value] of sortedLabels(first)) {
-      part.bytes(1, encoder.encode(name));
-      part.bytes(2, encoder.encode(value));
-      one.bytes(1, part.take());
+      part.text(1, name);
+      part.text(2, value);
+      one.message(1, part);
     }
     for (const { value, timeMs } of list) {
       part.double(1, value);
       part.int64(2, Math.round(timeMs));
-      one.bytes(2, part.take());
+      one.message(2, part);
     }
-    request.bytes(1, one.take());
+    request.message(1, one);
   }
   return snappyEncode(request.take());
 };
-
-const encoder = new TextEncoder();
 
 const sortedLabels = ({ name, labels }: Sample): readonly Label[] => labelsOf([['__name__', name], ...labels]) ?? [];
 
