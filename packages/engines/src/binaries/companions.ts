@@ -13,6 +13,7 @@ export type CompanionName =
   | 'haproxy'
   | 'keepalived'
   | 'libmariadb'
+  | 'node-exporter'
   | 'php-mysqli'
   | 'pymysql'
   | 'sysbench';
@@ -30,6 +31,11 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
   haproxy: { packages: [['haproxy']], alone: [], files: ['usr/sbin/haproxy'] },
   sysbench: { packages: [['sysbench']], alone: [], files: ['usr/bin/sysbench', 'usr/share/sysbench/oltp_common.lua'] },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
+  'node-exporter': {
+    packages: [],
+    alone: [['prometheus-node-exporter']],
+    files: ['usr/bin/prometheus-node-exporter'],
+  },
   keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
   'connector-j': {
     packages: [],
