@@ -44,7 +44,15 @@ export {
   seriesKey,
   type TextProblem,
 } from './sample.ts';
+export {
+  type SendResult,
+  StoreClient,
+  type StoreClientOptions,
+  sendWaiting,
+  type WriteOutcome,
+} from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
+export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,
   type Columns,
