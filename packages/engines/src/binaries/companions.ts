@@ -16,7 +16,8 @@ export type CompanionName =
   | 'node-exporter'
   | 'php-mysqli'
   | 'pymysql'
-  | 'sysbench';
+  | 'sysbench'
+  | 'victoria-metrics';
 
 export type Companion = {
   /** Fetched together with what they depend on. */
@@ -30,6 +31,11 @@ export type Companion = {
 export const companions: Readonly<Record<CompanionName, Companion>> = {
   haproxy: { packages: [['haproxy']], alone: [], files: ['usr/sbin/haproxy'] },
   sysbench: { packages: [['sysbench']], alone: [], files: ['usr/bin/sysbench', 'usr/share/sysbench/oltp_common.lua'] },
+  'victoria-metrics': {
+    packages: [],
+    alone: [['victoria-metrics']],
+    files: ['usr/bin/victoria-metrics'],
+  },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {
     packages: [],
