@@ -8,9 +8,10 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['kernel'],
   engines: ['kernel', 'estate', 'trust'],
   gateway: ['kernel', 'estate', 'trust', 'mysql-wire'],
+  signals: ['kernel', 'estate'],
   proof: ['kernel', 'estate', 'trust'],
-  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof'],
-  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof', 'lab'],
+  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'proof'],
+  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'proof', 'lab'],
 };
 
 /**
@@ -20,6 +21,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['engines'],
   gateway: ['engines'],
+  signals: ['engines'],
 };
 
 /**

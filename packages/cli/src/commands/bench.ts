@@ -20,6 +20,7 @@ const benches: Readonly<Record<BenchName, string>> = {
   'gateway-pause': 'how long sysbench waits, and for what errors, when an instance dies; parts: default, tight',
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
+  signals: 'processor time for taking in samples and reading a host; parts: window, text, remote-write, host',
 };
 const names: readonly BenchName[] = [
   'startup',
@@ -31,9 +32,10 @@ const names: readonly BenchName[] = [
   'gateway-pause',
   'clients',
   'two-addresses',
+  'signals',
 ];
 /** Benches of which parts can be chosen; the bench itself says which there are. */
-const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients', 'two-addresses']);
+const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients', 'two-addresses', 'signals']);
 
 type Flags = { readonly runs?: number; readonly rtt?: string; readonly json?: true };
 

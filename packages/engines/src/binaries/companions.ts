@@ -13,9 +13,11 @@ export type CompanionName =
   | 'haproxy'
   | 'keepalived'
   | 'libmariadb'
+  | 'node-exporter'
   | 'php-mysqli'
   | 'pymysql'
-  | 'sysbench';
+  | 'sysbench'
+  | 'victoria-metrics';
 
 export type Companion = {
   /** Fetched together with what they depend on. */
@@ -29,7 +31,17 @@ export type Companion = {
 export const companions: Readonly<Record<CompanionName, Companion>> = {
   haproxy: { packages: [['haproxy']], alone: [], files: ['usr/sbin/haproxy'] },
   sysbench: { packages: [['sysbench']], alone: [], files: ['usr/bin/sysbench', 'usr/share/sysbench/oltp_common.lua'] },
+  'victoria-metrics': {
+    packages: [],
+    alone: [['victoria-metrics']],
+    files: ['usr/bin/victoria-metrics'],
+  },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
+  'node-exporter': {
+    packages: [],
+    alone: [['prometheus-node-exporter']],
+    files: ['usr/bin/prometheus-node-exporter'],
+  },
   keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
   'connector-j': {
     packages: [],

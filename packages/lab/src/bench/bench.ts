@@ -9,6 +9,7 @@ import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
 import { benchMemory } from './memory.ts';
+import { benchSignals } from './signals.ts';
 import { benchStall } from './stall.ts';
 import { benchStartup } from './startup.ts';
 import { benchStuns } from './stuns.ts';
@@ -26,6 +27,7 @@ const benches = {
   'gateway-pause': benchGatewayPause,
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
+  signals: benchSignals,
 } as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

@@ -1,0 +1,201 @@
+/**
+ * Reads a Linux host. Files of /proc and /sys are read at once and in place: they come from memory. File systems are asked
+ * (statfs) beside that, because a dead network mount never answers: at most two questions are open at a time, so that
+ * Node's few threads stay free, and a mount that still owes an answer is not asked again. What cannot be read is left out,
+ * as node_exporter does; what is read and makes no sense is a problem.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { hostname, machine, release, type, version } from 'node:os';
+import { basename, join } from 'node:path';
+import { type Clock, codeOf, until } from '@coequal/kernel';
+import type { Point } from '../../sample.ts';
+import { type FilesystemSpace, type Mount, parseMounts, readFilesystem } from '../disk.ts';
+import { procFiles } from '../files.ts';
+import {
+  chipName,
+  isSensorFile,
+  linkFileNames,
+  memoryErrorFileNames,
+  readLink,
+  readMemoryErrors,
+  readSensor,
+} from '../hardware.ts';
+import { groupFiles, type OwnGroup, parseOwnGroup, readGroupFile } from '../limits.ts';
+import { readKernelName } from '../processor.ts';
+import { type HostReadings, noLabels, Readings } from '../readings.ts';
+
+export type HostCollectorOptions = {
+  readonly clock: Clock;
+  /** Where /proc and /sys are seen, without them; the empty text on the host itself, `/host` in many containers. */
+  readonly root: string;
+  /** Page size of the kernel, for memory of sockets. */
+  readonly pageBytes: number;
+  /** How long file systems may take to answer, milliseconds. */
+  readonly filesystemDeadlineMs: number;
+  /** For tests: who answers for a mount point. */
+  readonly askFilesystem?: (mountpoint: string) => Promise<FilesystemSpace>;
+};
+
+/** Sensors are slow to read (some are behind a serial bus) and slow to change. */
+const sensorEveryMs = 30_000;
+/** Of Node's usual four threads. */
+const openQuestions = 2;
+
+export class HostCollector {
+  readonly #options: HostCollectorOptions;
+  readonly #files: ReturnType<typeof procFiles>;
+  readonly #owing = new Set<string>();
+  readonly #group: OwnGroup | undefined;
+  #sensors: readonly Point[] = [];
+  #sensorsReadMs = -Infinity;
+
+  constructor(options: HostCollectorOptions) {
+    this.#options = options;
+    this.#files = procFiles(options.pageBytes);
+    const own = readSystemFile(join(options.root, '/proc/self/cgroup'));
+    this.#group = own === undefined ? undefined : parseOwnGroup(own);
+  }
+
+  /** Everything the host shows now. Never rejects for what the host lacks, and ends by the deadline. */
+  async collect(): Promise<HostReadings> {
+    const out = new Readings();
+    out.add('node_time_seconds', noLabels, this.#options.clock.now() / 1_000);
+    for (const [file, read] of this.#files) {
+      const text = this.#read('/proc', file);
+      if (text !== undefined) read(text, out);
+    }
+    this.#readKernelName(out);
+    this.#readLinks(out);
+    this.#readGroup(out);
+    out.points.push(...this.#sensorPoints(out));
+    await this.#readFilesystems(out);
+    return { points: out.points, problems: out.problems };
+  }
+
+  #read(...path: readonly string[]): string | undefined {
+    return readSystemFile(join(this.#options.root, ...path));
+  }
+
+  #list(...path: readonly string[]): readonly string[] {
+    try {
+      return readdirSync(join(this.#options.root, ...path));
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      return [];
+    }
+  }
+
+  #readKernelName(out: Readings): void {
+    const domainname = this.#read('/proc/sys/kernel/domainname')?.trim() ?? '(none)';
+    const own = { sysname: type(), release: release(), version: version(), nodename: hostname(), machine: machine() };
+    readKernelName({ ...own, domainname }, out);
+  }
+
+  #readLinks(out: Readings): void {
+    const folder = '/sys/class/net';
+    for (const thing of this.#list(folder))
+      for (const file of linkFileNames) {
+        const text = this.#read(folder, thing, file);
+        if (text !== undefined) readLink({ thing, file, text }, out);
+      }
+  }
+
+  #readGroup(out: Readings): void {
+    if (this.#group === undefined) return;
+    for (const file of groupFiles(this.#group)) {
+      const text = this.#read('/sys/fs/cgroup', file);
+      if (text !== undefined) readGroupFile(this.#group, file, text, out);
+    }
+  }
+
+  #sensorPoints(out: Readings): readonly Point[] {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#sensorsReadMs < sensorEveryMs) return this.#sensors;
+    this.#sensorsReadMs = now;
+    const found = new Readings();
+    const errors = '/sys/devices/system/edac/mc';
+    for (const thing of this.#list(errors).filter((name) => /^mc\d+$/.test(name)))
+      for (const file of memoryErrorFileNames) {
+        const text = this.#read(errors, thing, file);
+        if (text !== undefined) readMemoryErrors({ thing, file, text }, found);
+      }
+    const monitors = '/sys/class/hwmon';
+    for (const folder of this.#list(monitors)) {
+      const thing = this.#chipOf(join(monitors, folder), folder);
+      for (const file of this.#list(monitors, folder).filter(isSensorFile)) {
+        const text = this.#read(monitors, folder, file);
+        if (text !== undefined) readSensor({ thing, file, text }, found);
+      }
+    }
+    out.problems.push(...found.problems);
+    this.#sensors = found.points;
+    return this.#sensors;
+  }
+
+  #chipOf(path: string, folder: string): string {
+    const target = (link: string): string | undefined => {
+      try {
+        return basename(readlinkSync(join(this.#options.root, path, link)));
+      } catch (error) {
+        if (codeOf(error) === undefined) throw error;
+        return undefined;
+      }
+    };
+    const [bus, device] = [target('device/subsystem'), target('device')];
+    return bus === undefined || device === undefined ? folder : chipName(bus, device);
+  }
+
+  async #readFilesystems(out: Readings): Promise<void> {
+    const mounts = parseMounts(this.#read('/proc/1/mounts') ?? this.#read('/proc/self/mounts') ?? '');
+    const waiting = mounts.filter(({ mountpoint }) => !this.#owing.has(mountpoint));
+    const unasked = new Set(waiting);
+    const answers = new Map<Mount, FilesystemSpace | undefined>();
+    const askNext = (): void => {
+      while (this.#owing.size < openQuestions) {
+        const mount = waiting.shift();
+        if (mount === undefined) return;
+        unasked.delete(mount);
+        this.#ask(mount, (space) => answers.set(mount, space), askNext);
+      }
+    };
+    const toAnswer = waiting.length;
+    askNext();
+    const { clock, filesystemDeadlineMs } = this.#options;
+    try {
+      const wait = { what: 'file systems to answer', deadlineMs: filesystemDeadlineMs, everyMs: 2 };
+      await until(clock, wait, () => answers.size === toAnswer);
+    } catch (error) {
+      // What did not answer is told below.
+      if (codeOf(error) !== 'DEADLINE_PASSED') throw error;
+    }
+    waiting.length = 0;
+    if (unasked.size > 0) {
+      out.linesOf('/proc/1/mounts', '');
+      out.problem(0, `${unasked.size} file systems were not asked: others do not answer`);
+    }
+    for (const mount of mounts) if (!unasked.has(mount)) readFilesystem(mount, answers.get(mount), out);
+  }
+
+  #ask(mount: Mount, answered: (space: FilesystemSpace | undefined) => void, then: () => void): void {
+    const { mountpoint } = mount;
+    const ask = this.#options.askFilesystem ?? statfs;
+    this.#owing.add(mountpoint);
+    const end = (space: FilesystemSpace | undefined): void => {
+      this.#owing.delete(mountpoint);
+      answered(space);
+      then();
+    };
+    ask(mountpoint).then(end, () => end(undefined));
+  }
+}
+
+/** Undefined when the kernel does not give it: no such file, no right to it, no device behind it. */
+const readSystemFile = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+};

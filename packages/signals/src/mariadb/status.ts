@@ -1,0 +1,162 @@
+/**
+ * SHOW GLOBAL STATUS and SHOW GLOBAL VARIABLES of MySQL and MariaDB as points, with the names and labels of mysqld_exporter.
+ * Rows in, points out; what is no number has no point, and what hundreds of versions may add is mapped by its shape.
+ *
+ * Source: mysqld_exporter's collectors global_status and global_variables, in behaviour.
+ */
+import { parseNumber } from '../exposition/number.ts';
+import { type Label, type Labels, labelsOf, type Point } from '../sample.ts';
+
+/** A row of both statements: name and value, as text. */
+export type NamedRow = readonly [name: string, value: string];
+
+/** A server has some 600 status variables and as many settings; ten times that is no server. */
+const rowLimit = 10_000;
+
+/** Families that one row of many belongs to, by the beginning of its name. */
+const statusFamilies = /^(com|handler|connection_errors|innodb_buffer_pool_pages|innodb_rows|performance_schema)_(.*)$/;
+const prefix = 'mysql_global_status';
+
+export const readGlobalStatus = (rows: readonly NamedRow[]): readonly Point[] => {
+  const points: Point[] = [];
+  const texts = new Map<string, string>();
+  for (const [variable, text] of rows.slice(0, rowLimit)) {
+    const name = metricPart(variable);
+    if (name === undefined) continue;
+    const value = parseServerValue(text);
+    if (value === undefined) texts.set(name, text);
+    else points.push(...statusPoint(name, value));
+  }
+  return [...points, ...galeraInfo(texts)];
+};
+
+const statusPoint = (name: string, value: number): readonly Point[] => {
+  const [, family, rest = ''] = statusFamilies.exec(name) ?? [];
+  switch (family) {
+    case 'com':
+      return [point(`${prefix}_commands_total`, [['command', rest]], value)];
+    case 'handler':
+      return [point(`${prefix}_handlers_total`, [['handler', rest]], value)];
+    case 'connection_errors':
+      return [point(`${prefix}_connection_errors_total`, [['error', rest]], value)];
+    case 'innodb_buffer_pool_pages':
+      return bufferPoolPoint(rest, value);
+    case 'innodb_rows':
+      return [point(`${prefix}_innodb_row_ops_total`, [['operation', rest]], value)];
+    case 'performance_schema':
+      return [point(`${prefix}_performance_schema_lost_total`, [['instrumentation', rest]], value)];
+    default:
+      return [point(`${prefix}_${name}`, [], value)];
+  }
+};
+
+/** States of pages are a gauge, `total` is their sum, and what else there is counts what was done with pages. */
+const bufferPoolPoint = (rest: string, value: number): readonly Point[] => {
+  switch (rest) {
+    case 'data':
+    case 'free':
+    case 'misc':
+    case 'old':
+      return [point(`${prefix}_buffer_pool_pages`, [['state', rest]], value)];
+    case 'dirty':
+      return [point(`${prefix}_buffer_pool_dirty_pages`, [], value)];
+    case 'total':
+      return [];
+    default:
+      return [point(`${prefix}_buffer_pool_page_changes_total`, [['operation', rest]], value)];
+  }
+};
+
+const latencyParts = ['min', 'avg', 'max', 'stdev', 'sample_size'] as const;
+
+/** What Galera says in texts: which cluster and state it is, its version, and how long group messages take. */
+const galeraInfo = (texts: ReadonlyMap<string, string>): readonly Point[] => {
+  const stateUuid = texts.get('wsrep_local_state_uuid');
+  if (stateUuid === undefined || stateUuid === '') return [];
+  const info = point(
+    'mysql_galera_status_info',
+    [
+      ['wsrep_local_state_uuid', stateUuid],
+      ['wsrep_cluster_state_uuid', texts.get('wsrep_cluster_state_uuid') ?? ''],
+      ['wsrep_provider_version', texts.get('wsrep_provider_version') ?? ''],
+    ],
+    1,
+  );
+  const latencies = (texts.get('wsrep_evs_repl_latency') ?? '').split('/').map(parseNumber);
+  if (latencies.length !== latencyParts.length) return [info];
+  const found = latencyParts.flatMap((part, index) => {
+    const value = latencies[index];
+    const name = `mysql_galera_evs_repl_latency_${part}${part === 'sample_size' ? '' : '_seconds'}`;
+    return value === undefined ? [] : [point(name, [], value)];
+  });
+  return [info, ...found];
+};
+
+export const readGlobalVariables = (rows: readonly NamedRow[]): readonly Point[] => {
+  const points: Point[] = [];
+  const texts = new Map<string, string>();
+  for (const [variable, text] of rows.slice(0, rowLimit)) {
+    const name = metricPart(variable);
+    if (name === undefined) continue;
+    texts.set(name, text);
+    const value = parseServerValue(text);
+    if (value !== undefined) points.push(point(`mysql_global_variables_${name}`, [], value));
+  }
+  const labels: readonly Label[] = ['innodb_version', 'version', 'version_comment'].map((name) => [
+    name,
+    texts.get(name) ?? '',
+  ]);
+  points.push(point('mysql_version_info', labels, 1));
+  const cluster = texts.get('wsrep_cluster_name');
+  if (cluster !== undefined && cluster !== '')
+    points.push(point('mysql_galera_variables_info', [['wsrep_cluster_name', cluster]], 1));
+  const cacheBytes = galeraCacheBytes(texts.get('wsrep_provider_options') ?? '');
+  if (cacheBytes !== undefined) points.push(point('mysql_galera_gcache_size_bytes', [], cacheBytes));
+  return points;
+};
+
+const sizeUnits = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const;
+
+/** `gcache.size = 128M` among the provider's options. */
+const galeraCacheBytes = (options: string): number | undefined => {
+  const [, digits, unit = ''] = /(?:^|;)\s*gcache\.size\s*=\s*(\d+)([KMGT]?)\s*(?:;|$)/.exec(options) ?? [];
+  const factor = Object.entries(sizeUnits).find(([name]) => name === unit)?.[1];
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
+};
+
+const words: ReadonlyMap<string, number> = new Map([
+  ['yes', 1],
+  ['on', 1],
+  ['primary', 1],
+  ['no', 0],
+  ['off', 0],
+  ['disabled', 0],
+  ['connecting', 0],
+  ['non-primary', 0],
+  ['disconnected', 0],
+]);
+
+/** Numbers, switches, and names of binary logs (`binlog.000042` is 42); undefined for any other text. */
+export const parseServerValue = (text: string): number | undefined => {
+  const word = words.get(text.toLowerCase());
+  if (word !== undefined) return word;
+  const number = parseNumber(text);
+  if (number !== undefined) return number;
+  const log = /^[^/\s]*[a-zA-Z_-]\.(\d{6,10})$/.exec(text)?.[1];
+  return log === undefined ? undefined : Number(log);
+};
+
+/** As mysqld_exporter: small letters, and `_` for what no metric's name may have. */
+const metricPart = (variable: string): string | undefined => {
+  const name = variable.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_');
+  return name === '' || name.length > 200 ? undefined : name;
+};
+
+const point = (name: string, labels: readonly Label[], value: number): Point => ({
+  name,
+  labels: sortedOf(labels),
+  value,
+});
+
+/** The tables above give each label once. */
+const sortedOf = (labels: readonly Label[]): Labels => labelsOf(labels) ?? [];

@@ -1,0 +1,203 @@
+/**
+ * The live window: the last fifteen minutes of every series, one value a second, in memory. Detection and diagnosis read
+ * from here and wait for no query. Each series is a ring of float64 that is written in place; NaN says that there
+ * is no value in that second (a series whose value is NaN has none to offer either).
+ *
+ * Memory is bounded: `seriesLimit` rings, names and labels of bounded length. When it is full, series that nobody has
+ * written for a while make room; live ones never do, so that a flood of new labels cannot push out what is
+ * watched. What is not taken is counted and never silent. Time comes with the samples and with `nowMs`, there is no clock here.
+ */
+import { type Label, type Labels, labelValue, type Sample, seriesKey } from '../sample.ts';
+
+export type WindowOptions = {
+  /** Seconds that are kept, 1 to 86,400. */
+  readonly seconds: number;
+  readonly seriesLimit: number;
+  /** A series without a value for so long may make room for a new one. */
+  readonly staleSeconds: number;
+  /** A sample later than `nowMs` by more than this is refused: its clock is wrong, and it would push all else out. */
+  readonly futureSeconds: number;
+};
+
+/** 20,000 series for 15 minutes are 144 MB when all are full. */
+export const usualWindow: WindowOptions = { seconds: 900, seriesLimit: 20_000, staleSeconds: 300, futureSeconds: 10 };
+
+/** Why samples were not taken, since the start. */
+export type WindowLosses = {
+  /** No room for another series. */
+  readonly full: number;
+  /** Older than what is kept of their series. */
+  readonly old: number;
+  /** Too far in the future, or a time that is no number. */
+  readonly future: number;
+  /** A name or a label so long that it would break the bound of memory. */
+  readonly long: number;
+};
+
+export type Column = {
+  readonly name: string;
+  readonly labels: Labels;
+  /** One value a second from `fromSecond`; NaN where there is none. A copy. */
+  readonly values: Float64Array;
+};
+
+/** `fromSecond`: seconds since 1970 of the first value of every column. */
+export type Columns = { readonly fromSecond: number; readonly columns: readonly Column[] };
+
+/** All of it must hold. A label asked for with the empty text must be missing. */
+export type Selection = { readonly name?: string; readonly labels?: readonly Label[] };
+
+/** A series of the window, for writers that write it often: it spares them the search. Made by `seriesOf`. */
+export class WindowSeries {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly key: string;
+  readonly ring: Float64Array;
+  /** Second of the newest value. */
+  newest = -1;
+
+  constructor(name: string, labels: Labels, key: string, seconds: number) {
+    this.name = name;
+    this.labels = labels;
+    this.key = key;
+    this.ring = new Float64Array(seconds).fill(Number.NaN);
+  }
+}
+
+/** Longer keys are statement texts that belong in a digest. */
+const keyLimit = 16_384;
+
+export class LiveWindow {
+  readonly #options: WindowOptions;
+  readonly #series = new Map<string, WindowSeries>();
+  readonly #byName = new Map<string, Set<WindowSeries>>();
+  #sweptSecond = -1;
+  #full = 0;
+  #old = 0;
+  #future = 0;
+  #long = 0;
+
+  constructor(options: WindowOptions = usualWindow) {
+    this.#options = options;
+  }
+
+  /** Number of series that are kept. */
+  get size(): number {
+    return this.#series.size;
+  }
+
+  losses(): WindowLosses {
+    return { full: this.#full, old: this.#old, future: this.#future, long: this.#long };
+  }
+
+  /** Takes samples in any order. `nowMs`: the time of whoever keeps the window. Of one second the last value counts. */
+  ingest(samples: Iterable<Sample>, nowMs: number): void {
+    for (const sample of samples) {
+      if (!this.#isTimely(sample.timeMs, nowMs)) continue;
+      const series = this.#seriesAt(sample.name, sample.labels, nowMs);
+      if (series !== undefined) this.#put(series, sample.timeMs, sample.value);
+    }
+  }
+
+  /** The series, made when it is new; undefined when there is no room for it, which is counted. */
+  seriesOf(name: string, labels: Labels, nowMs: number): WindowSeries | undefined {
+    return this.#seriesAt(name, labels, nowMs);
+  }
+
+  /** One value of a series from `seriesOf`. False when the series has made room for others meanwhile: ask for it anew. */
+  write(series: WindowSeries, timeMs: number, value: number, nowMs: number): boolean {
+    if (this.#series.get(series.key) !== series) return false;
+    if (this.#isTimely(timeMs, nowMs)) this.#put(series, timeMs, value);
+    return true;
+  }
+
+  /** What was selected, from the second of `fromMs` to that of `toMs`, both included, at most as long as the window. */
+  read(selection: Selection, fromMs: number, toMs: number): Columns {
+    const toSecond = Math.floor(toMs / 1_000);
+    const fromSecond = Math.max(Math.floor(fromMs / 1_000), toSecond - this.#options.seconds + 1);
+    const length = Math.max(0, toSecond - fromSecond + 1);
+    if (!Number.isFinite(length)) return { fromSecond: 0, columns: [] };
+    const columns = this.#select(selection).map((series) => ({
+      name: series.name,
+      labels: series.labels,
+      values: this.#copy(series, fromSecond, length),
+    }));
+    return { fromSecond, columns };
+  }
+
+  #select({ name, labels = [] }: Selection): readonly WindowSeries[] {
+    const candidates = name === undefined ? this.#series.values() : (this.#byName.get(name) ?? []);
+    return [...candidates].filter((series) =>
+      labels.every(([label, value]) => labelValue(series.labels, label) === value),
+    );
+  }
+
+  #copy(series: WindowSeries, fromSecond: number, length: number): Float64Array {
+    const { seconds } = this.#options;
+    const values = new Float64Array(length).fill(Number.NaN);
+    const first = Math.max(fromSecond, series.newest - seconds + 1, 0);
+    const last = Math.min(fromSecond + length - 1, series.newest);
+    for (let second = first; second <= last; second += 1)
+      values[second - fromSecond] = series.ring[second % seconds] ?? Number.NaN;
+    return values;
+  }
+
+  #isTimely(timeMs: number, nowMs: number): boolean {
+    // Said this way round, a time that is NaN is refused as well.
+    if (timeMs >= 0 && timeMs <= nowMs + this.#options.futureSeconds * 1_000) return true;
+    if (timeMs < 0) this.#old += 1;
+    else this.#future += 1;
+    return false;
+  }
+
+  #put(series: WindowSeries, timeMs: number, value: number): void {
+    const { seconds } = this.#options;
+    const second = Math.floor(timeMs / 1_000);
+    if (second <= series.newest - seconds) {
+      this.#old += 1;
+      return;
+    }
+    if (second > series.newest) {
+      // Seconds that were passed over hold what is a whole window old.
+      const gap = Math.min(second - series.newest, seconds);
+      for (let back = gap - 1; back > 0; back -= 1) series.ring[(second - back) % seconds] = Number.NaN;
+      series.newest = second;
+    }
+    series.ring[second % seconds] = value;
+  }
+
+  #seriesAt(name: string, labels: Labels, nowMs: number): WindowSeries | undefined {
+    const key = seriesKey(name, labels);
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    if (key.length > keyLimit) {
+      this.#long += 1;
+      return undefined;
+    }
+    if (this.#series.size >= this.#options.seriesLimit) this.#sweep(Math.floor(nowMs / 1_000));
+    if (this.#series.size >= this.#options.seriesLimit) {
+      this.#full += 1;
+      return undefined;
+    }
+    const made = new WindowSeries(name, labels, key, this.#options.seconds);
+    this.#series.set(key, made);
+    const named = this.#byName.get(name) ?? new Set();
+    this.#byName.set(name, named.add(made));
+    return made;
+  }
+
+  /** At most once a second, so that a flood of new series does not cost a walk over all for each. */
+  #sweep(nowSecond: number): void {
+    if (nowSecond === this.#sweptSecond) return;
+    this.#sweptSecond = nowSecond;
+    for (const series of this.#series.values())
+      if (series.newest < nowSecond - this.#options.staleSeconds) this.#drop(series);
+  }
+
+  #drop(series: WindowSeries): void {
+    this.#series.delete(series.key);
+    const named = this.#byName.get(series.name);
+    named?.delete(series);
+    if (named?.size === 0) this.#byName.delete(series.name);
+  }
+}
