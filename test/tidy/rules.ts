@@ -8,9 +8,10 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['kernel'],
   engines: ['kernel', 'estate', 'trust'],
   gateway: ['kernel', 'estate', 'trust', 'mysql-wire'],
+  diagnosis: ['kernel', 'estate'],
   proof: ['kernel', 'estate', 'trust'],
-  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof'],
-  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'proof', 'lab'],
+  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'diagnosis', 'proof'],
+  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'diagnosis', 'proof', 'lab'],
 };
 
 /**

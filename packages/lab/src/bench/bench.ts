@@ -5,6 +5,7 @@
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
 import { benchClients } from './clients.ts';
+import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
@@ -26,6 +27,7 @@ const benches = {
   'gateway-pause': benchGatewayPause,
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
+  diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;
