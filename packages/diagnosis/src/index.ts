@@ -1,4 +1,5 @@
 export { type LabelledCase, parseCases } from './cases.ts';
+export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
 export { incidentsOf, profileIncident } from './learn.ts';
 export {

@@ -28,8 +28,6 @@ export type Onset = {
   readonly stretch: Stretch;
   /** Mean gain of a signal, 0 to `signalCap`: how well the stretch separates from the rest. */
   readonly strength: number;
-  /** Share of the signals whose median moved by more than three deviations. */
-  readonly shifted: number;
   /** Rows in which the service was at work; features compare with these only. */
   readonly active: Uint8Array;
 };
@@ -54,28 +52,47 @@ export const findOnset = (window: SignalWindow, { indicator: name }: OnsetOption
   });
   const sufferedAt = indicator === undefined ? undefined : suffered(take(indicator.values, rows));
   const weight = Math.max(1, others.length) * indicatorShare;
-  const search = (range: Range, resolution: number): Found | undefined => {
-    const scores = new Float64Array(range.starts.length * range.ends.length);
-    for (const { fine, coarse } of others) {
-      const column = resolution === bucket ? coarse : scaled(fine);
-      if (column !== undefined) addGains(scores, column, range, 1, false);
-    }
-    const column = sufferedAt === undefined ? undefined : scaled(bucketed(sufferedAt, resolution, range.count));
-    if (column !== undefined) addGains(scores, column, range, weight, true);
-    const found = strongest(scores, range);
-    return found === undefined ? undefined : { ...found, most: others.length + (column === undefined ? 0 : weight) };
-  };
-  const rough = search(everywhere(count, least), bucket);
+  const coarse = others.map((other) => other.coarse);
+  const ofIndicator = (step: number, length: number): Float64Array | undefined =>
+    sufferedAt === undefined ? undefined : scaled(bucketed(sufferedAt, step, length));
+  const indicatorColumn = ofIndicator(bucket, count);
+  const rough = strongestOf(coarse, indicatorColumn, weight, everywhere(count, least));
   if (rough === undefined) return undefined;
-  const best = bucket === 1 ? rough : (search(around(rough, bucket, rows.length), 1) ?? scaledUp(rough, bucket));
-  const moved = others.filter(({ coarse }) => hasMoved(coarse, rough)).length;
+  const refined = (): Stretch | undefined => {
+    const gains = coarse.map((column) => gainAt(column, rough));
+    const enough = gains.toSorted((a, b) => b - a)[refiningSignals] ?? 0;
+    const telling = others
+      .filter((_, index) => (gains[index] ?? 0) >= enough)
+      .flatMap(({ fine }) => scaled(fine) ?? []);
+    const share = Math.max(1, telling.length) * indicatorShare;
+    return strongestOf(telling, ofIndicator(1, rows.length), share, around(rough, bucket, rows.length));
+  };
+  const best = bucket === 1 ? rough : (refined() ?? scaledUp(rough, bucket));
   return {
     stretch: { start: rows[best.start] ?? 0, end: (rows[best.end - 1] ?? 0) + 1 },
-    strength: rough.gain / Math.max(1, rough.most),
-    shifted: others.length === 0 ? 0 : moved / others.length,
+    strength: rough.gain / (coarse.length + (indicatorColumn === undefined ? 0 : weight)),
     active,
   };
 };
+
+/** Edges are refined with so many signals, those that tell the rough candidate best. */
+const refiningSignals = 100;
+
+const strongestOf = (
+  columns: readonly Float64Array[],
+  indicator: Float64Array | undefined,
+  weight: number,
+  range: Range,
+): Found | undefined => {
+  const scores = gainsOf(columns, range, false);
+  if (indicator !== undefined)
+    for (const [place, gain] of gainsOf([indicator], range, true).entries())
+      scores[place] = (scores[place] ?? 0) + weight * gain;
+  return strongest(scores, range);
+};
+
+const gainAt = (column: Float64Array, { start, end }: Stretch): number =>
+  gainsOf([column], { count: column.length, least: 1, starts: [start], ends: [end] }, false)[0] ?? 0;
 
 /** Candidates: every start with every end that is far enough behind it and not too far. */
 type Range = {
@@ -85,7 +102,7 @@ type Range = {
   readonly least: number;
 };
 
-type Found = Stretch & { readonly gain: number /** The largest gain there could be. */; readonly most: number };
+type Found = Stretch & { readonly gain: number };
 
 const everywhere = (count: number, least: number): Range => {
   const places = Array.from({ length: count + 1 }, (_, place) => place);
@@ -198,8 +215,31 @@ const scaled = (values: Float64Array): Float64Array | undefined => {
   return values.map((value) => clamp((value - median) / unit, clip));
 };
 
-/** Adds what each candidate gains in one column: −log of the share of the variance that two levels leave unexplained. */
-const addGains = (scores: Float64Array, column: Float64Array, range: Range, weight: number, onlyUp: boolean): void => {
+/**
+ * What each candidate gains in all columns: −log of the share of the variance that two levels leave unexplained. The
+ * shares are multiplied and their logarithm is taken of some columns together: that is what costs.
+ */
+const gainsOf = (columns: readonly Float64Array[], range: Range, onlyUp: boolean): Float64Array => {
+  const gains = new Float64Array(range.starts.length * range.ends.length);
+  const unexplained = new Float64Array(gains.length).fill(1);
+  const flush = (): void => {
+    for (let place = 0; place < gains.length; place += 1)
+      gains[place] = (gains[place] ?? 0) - Math.log(unexplained[place] ?? 1);
+    unexplained.fill(1);
+  };
+  for (const [index, column] of columns.entries()) {
+    multiplyUnexplained(unexplained, column, range, onlyUp);
+    if (index % columnsTogether === columnsTogether - 1) flush();
+  }
+  flush();
+  return gains;
+};
+
+/** e^(−signalCap × so many) is still far above the smallest number. */
+const columnsTogether = 200;
+const leastUnexplained = Math.exp(-signalCap);
+
+const multiplyUnexplained = (unexplained: Float64Array, column: Float64Array, range: Range, onlyUp: boolean): void => {
   const { sums, counts, squares } = cumulate(column);
   const { starts, ends, least, count } = range;
   const total = sums[count] ?? 0;
@@ -220,10 +260,9 @@ const addGains = (scores: Float64Array, column: Float64Array, range: Range, weig
       const sum = (sums[end] ?? 0) - sumBefore;
       const difference = sum / inside - (total - sum) / outside;
       if (onlyUp && difference <= 0) continue;
-      const explained = (difference * difference * inside * outside) / all / variance;
-      const gain = explained > 0.999 ? signalCap : Math.min(signalCap, -Math.log(1 - explained));
+      const left = 1 - (difference * difference * inside * outside) / all / variance;
       const place = from * ends.length + to;
-      scores[place] = (scores[place] ?? 0) + weight * gain;
+      unexplained[place] = (unexplained[place] ?? 1) * Math.max(left, leastUnexplained);
     }
   }
 };
@@ -252,11 +291,4 @@ const strongest = (
   if (gain === 0) return undefined;
   const place = scores.indexOf(gain);
   return { start: starts[Math.floor(place / ends.length)] ?? 0, end: ends[place % ends.length] ?? 0, gain };
-};
-
-const hasMoved = (column: Float64Array, { start, end }: Stretch): boolean => {
-  const inside = column.subarray(start, end);
-  const outside = Float64Array.from([...column.subarray(0, start), ...column.subarray(end)]);
-  const normal = robustOf(outside);
-  return Math.abs(robustOf(inside).median - normal.median) > 3 * Math.max(normal.scale, 0.1);
 };

@@ -35,14 +35,17 @@ export type Profile = {
 };
 
 /** Fewer rows outside are no normal to compare with. */
-export const leastOutside = 3;
+const leastOutside = 3;
 
 /** @param active rows in which the service was at work; the others are no normal */
 export const profileOf = (window: SignalWindow, stretch: Stretch, active?: Uint8Array): Profile => {
   const { work } = rolesOf(window);
-  const parts = (values: Float64Array): Parts => partsOf(values, stretch, active);
-  const normal = window.signals[0] === undefined ? 0 : outsideRows(window.length, stretch, active);
-  const compared = normal >= leastOutside;
+  const normal = outsideRows(window.length, stretch, active);
+  const parts = (values: Float64Array): Parts => ({
+    inside: values.subarray(stretch.start, stretch.end),
+    outside: valuesAt(values, normal),
+  });
+  const compared = normal.length >= leastOutside;
   const atWork = work === undefined ? undefined : parts(work.values);
   const inside = atWork === undefined ? 0 : signedLog(momentsOf(atWork.inside).mean);
   const outside = atWork === undefined ? 0 : signedLog(momentsOf(atWork.outside).mean);
@@ -59,16 +62,14 @@ export const profileOf = (window: SignalWindow, stretch: Stretch, active?: Uint8
 
 type Parts = { readonly inside: Float64Array; readonly outside: Float64Array };
 
-const outsideRows = (length: number, { start, end }: Stretch, active: Uint8Array | undefined): number => {
-  let count = 0;
-  for (let row = 0; row < length; row += 1) if ((row < start || row >= end) && active?.[row] !== 0) count += 1;
-  return count;
-};
+const outsideRows = (length: number, { start, end }: Stretch, active: Uint8Array | undefined): Int32Array =>
+  Int32Array.from({ length }, (_, row) => row).filter((row) => (row < start || row >= end) && active?.[row] !== 0);
 
-const partsOf = (values: Float64Array, { start, end }: Stretch, active: Uint8Array | undefined): Parts => ({
-  inside: values.subarray(start, end),
-  outside: values.filter((_, row) => (row < start || row >= end) && active?.[row] !== 0),
-});
+const valuesAt = (values: Float64Array, rows: Int32Array): Float64Array => {
+  const taken = new Float64Array(rows.length);
+  for (let index = 0; index < rows.length; index += 1) taken[index] = values[rows[index] ?? 0] ?? Number.NaN;
+  return taken;
+};
 
 /** Log level of the work done, and how much higher it is inside. */
 type Work = { readonly inside: number; readonly change: number };

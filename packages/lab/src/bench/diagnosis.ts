@@ -12,6 +12,7 @@ import {
   abnormalF1,
   calibrationError,
   compound,
+  correlate,
   diagnose,
   firstRight,
   learnProfiles,
@@ -233,6 +234,37 @@ const costWindow = (seed: number): SignalWindow => {
   });
 };
 
+const correlationSignals = 5_000;
+const correlationRows = 3_600;
+
+/** One chart against all signals of an hour. */
+const correlationFigure = (runs: number): Figure => {
+  const random = seededRandom(1);
+  const signals = Array.from({ length: correlationSignals }, (_, index) => ({
+    name: `signal_${index}`,
+    labels: {},
+    kind: 'gauge' as const,
+    values: Float64Array.from(
+      { length: correlationRows },
+      (_, row) => random.next() + (index % 50 === 0 ? Math.sin(row / 99) : 0),
+    ),
+  }));
+  const window = makeWindow({ startMs: 0, stepMs: 1_000, length: correlationRows, signals });
+  const [chart] = window.signals;
+  const values = counting(runs).map(() =>
+    cpuMs(() => chart && correlate(window, chart, { start: 0, end: correlationRows })),
+  );
+  const note = `one chart against ${correlationSignals} signals of ${correlationRows} samples, lags up to 30, in CPU time`;
+  return figureOf({ name: 'diagnosis/correlation/cpu', unit: 'ms', values, bar: 1_000, note });
+};
+
+const cpuMs = (work: () => unknown): number => {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+};
+
 const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> => {
   const witness = learnProfiles({
     incidents: counting(costIncidents).map((number) =>
@@ -241,12 +273,7 @@ const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> =>
   });
   const window = costWindow(7);
   diagnose(window, witness);
-  const values = counting(runs).map(() => {
-    const before = process.cpuUsage();
-    diagnose(window, witness);
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1_000;
-  });
+  const values = counting(runs).map(() => cpuMs(() => diagnose(window, witness)));
   figure(
     figureOf({
       name: 'diagnosis/cost/cpu',
@@ -257,4 +284,5 @@ const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> =>
       note: `${costSignals} signals of ${costRows} samples, ${costIncidents} known incidents, stretch not given, in CPU time`,
     }),
   );
+  figure(correlationFigure(runs));
 };
