@@ -14,15 +14,16 @@ export const sortedFinite = (values: ArrayLike<number>): Float64Array => {
   return kept.subarray(0, count).sort();
 };
 
-/** Order statistics of more values than this are taken from every so many of them: sorting is what costs. */
-const orderSample = 120;
+/** Up to so many values all are sorted; of more, so many evenly spaced ones: sorting is what costs. */
+const sortedWhole = 120;
+const sortedOfMore = 60;
 
 /** The values that were measured, or evenly spaced ones of many, smallest first. */
 export const sortedSample = (values: ArrayLike<number>): Float64Array => {
-  const step = Math.ceil(values.length / orderSample);
-  if (step <= 1) return sortedFinite(values);
-  const kept = new Float64Array(Math.ceil(values.length / step));
-  for (let index = 0; index < kept.length; index += 1) kept[index] = values[index * step] ?? Number.NaN;
+  if (values.length <= sortedWhole) return sortedFinite(values);
+  const step = values.length / sortedOfMore;
+  const kept = new Float64Array(sortedOfMore);
+  for (let index = 0; index < kept.length; index += 1) kept[index] = values[Math.floor(index * step)] ?? Number.NaN;
   return sortedFinite(kept);
 };
 
