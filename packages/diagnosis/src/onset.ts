@@ -19,7 +19,7 @@ const indicatorShare = 0.2;
  * Candidates times signals, at most: longer or wider windows are looked at in coarser buckets first, and the edges of the
  * best candidate are refined afterwards. Bounds the time a search takes.
  */
-const candidateBudget = 1_500_000;
+const candidateBudget = 900_000;
 const [fewestBuckets, mostBuckets] = [40, 240];
 /** An abnormal stretch is no longer than this share: what lasts longer is the normal state of this window. */
 const longestShare = 0.8;
