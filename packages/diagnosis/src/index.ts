@@ -35,3 +35,4 @@ export {
   type SignalWindow,
   type Stretch,
 } from './window.ts';
+export { type Change, type Scene, type Suspect, suspectChanges } from './witnesses/changes.ts';
