@@ -1,5 +1,6 @@
 export { type LabelledCase, parseCases } from './cases.ts';
 export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
+export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } from './detect/drift.ts';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
 export { incidentsOf, profileIncident } from './learn.ts';
 export {
