@@ -9,9 +9,10 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   engines: ['kernel', 'estate', 'trust'],
   gateway: ['kernel', 'estate', 'trust', 'mysql-wire'],
   signals: ['kernel', 'estate'],
+  diagnosis: ['kernel', 'estate'],
   proof: ['kernel', 'estate', 'trust'],
-  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'proof'],
-  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'proof', 'lab'],
+  lab: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'diagnosis', 'proof'],
+  cli: ['kernel', 'estate', 'trust', 'mysql-wire', 'engines', 'gateway', 'signals', 'diagnosis', 'proof', 'lab'],
 };
 
 /**

@@ -1,9 +1,11 @@
 /** The files that a user names on the command line, and the person at the keyboard. */
-import { access, constants, open, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { access, constants, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { type Readable, Writable } from 'node:stream';
-import { type CoequalError, codeOf, fail, reasonOf } from '@coequal/kernel';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { type CoequalError, codeOf, fail, formatBytes, reasonOf } from '@coequal/kernel';
 import type { Files } from './world.ts';
 
 /** What a program may hand over as a secret, at most. */
@@ -13,6 +15,8 @@ const secretBytes = 4_096;
 export const makeFiles = (folder: string, person: Person | undefined, input: Readable): Files => ({
   absolute: (path) => resolve(folder, path),
   readText: (path, limitBytes, advice) => readText(resolve(folder, path), path, limitBytes, advice),
+  readData: (path, limitBytes, advice) => readData(resolve(folder, path), path, limitBytes, advice),
+  writeText: (path, text, advice) => writeText(resolve(folder, path), text, advice),
   mustBeReadable: async (path, advice) => {
     const absolute = resolve(folder, path);
     try {
@@ -75,21 +79,58 @@ const ask = async (person: Person, question: string, signal: AbortSignal): Promi
 };
 
 /** Reads at most one byte more than allowed: a device or a disk image given by mistake is not read to its end. */
-const readText = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<string> => {
+const readBytes = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<Uint8Array> => {
   try {
     const found = await stat(absolute);
     if (!found.isFile()) throw fail('FILE_UNREADABLE', { path, reason: 'it is not a regular file' });
     await using file = await open(absolute, 'r');
-    const buffer = new Uint8Array(limitBytes + 1);
+    const buffer = new Uint8Array(Math.min(limitBytes, Math.max(found.size, 65_536)) + 1);
     let length = 0;
     for (;;) {
       const { bytesRead } = await file.read(buffer, length, buffer.length - length);
       length += bytesRead;
       if (bytesRead === 0 || length === buffer.length) break;
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(0, length));
+    return buffer.subarray(0, length);
   } catch (error) {
     throw fileError(error, path, advice);
+  }
+};
+
+const readText = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<string> =>
+  textOf(await readBytes(absolute, path, limitBytes, advice), path);
+
+const textOf = (bytes: Uint8Array, path: string): string => {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw unreadable(path, 'it is not UTF-8 text', error);
+  }
+};
+
+const readData = async (absolute: string, path: string, limitBytes: number, advice: string): Promise<string> => {
+  const bytes = await readBytes(absolute, path, limitBytes, advice);
+  const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  let plain = bytes;
+  try {
+    if (compressed) plain = await promisify(gunzip)(bytes, { maxOutputLength: limitBytes + 1 });
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'ERR_BUFFER_TOO_LARGE' ? `it unpacks to more than ${formatBytes(limitBytes)}` : reasonOf(error);
+    throw unreadable(path, reason, error);
+  }
+  if (plain.length > limitBytes) throw unreadable(path, `it is larger than ${formatBytes(limitBytes)}`, undefined);
+  return textOf(plain, path);
+};
+
+const writeText = async (absolute: string, text: string, advice: string): Promise<void> => {
+  const unfinished = `${absolute}.unfinished-${process.pid}`;
+  try {
+    await writeFile(unfinished, text);
+    await rename(unfinished, absolute);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw fail('FOLDER_UNWRITABLE', { path: dirname(absolute), reason: reasonOf(error), advice }, { cause: error });
   }
 };
 
@@ -101,8 +142,6 @@ const fileError = (error: unknown, path: string, advice: string): unknown => {
     case 'EACCES':
     case 'EPERM':
       return unreadable(path, 'permission denied', error);
-    case 'ERR_ENCODING_INVALID_ENCODED_DATA':
-      return unreadable(path, 'it is not UTF-8 text', error);
     case 'EISDIR':
     case 'ELOOP':
     case 'ENAMETOOLONG':

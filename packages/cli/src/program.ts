@@ -5,6 +5,7 @@
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
+import { addDiagnoseCommands } from './commands/diagnose.ts';
 import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
@@ -60,6 +61,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addLabCommands(program, world, outcome);
   addDrillCommand(program, world, outcome);
   addEvidenceCommands(program, world, outcome);
+  addDiagnoseCommands(program, world, outcome);
   addBenchCommand(program, world, outcome);
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);

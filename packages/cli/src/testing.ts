@@ -1,8 +1,10 @@
 /** A world for tests of commands: collects what is said, with a lab that only remembers what it was asked. */
 import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { fail, seededRandom } from '@coequal/kernel';
 import type { BenchFigure, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
+import { makeFiles } from './files.ts';
 import { run } from './program.ts';
 import { calmSnapshot } from './view/testing.ts';
 import type { GatewayPort, LabPort, World } from './world.ts';
@@ -51,6 +53,7 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
     if (interruptAfter !== undefined && (out + told + calls.join('\n')).includes(interruptAfter)) interruption.abort();
   };
   const answers = [...(script.answers ?? [])];
+  const real = makeFiles('/', undefined, Readable.from([]));
   const world: World = {
     out: (text) => {
       out += text;
@@ -68,6 +71,8 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
     files: {
       absolute: (path) => (path.startsWith('/') ? path : `/here/${path}`),
       readText: (path) => readFile(path, 'utf8'),
+      readData: real.readData,
+      writeText: real.writeText,
       mustBeReadable: async () => undefined,
       secret: async () => answers.shift() ?? '',
       ask: script.answers === undefined ? undefined : async () => answers.shift() ?? '',
@@ -78,6 +83,7 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
         heard();
       }),
     gateway: async () => script.gateway ?? import('@coequal/gateway'),
+    diagnosis: () => import('@coequal/diagnosis'),
     runGateway: async (gatewayArgs) => {
       calls.push(`gateway ${gatewayArgs.join(' ')}`);
       return script.gatewayEnds ?? 0;

@@ -36,6 +36,8 @@ export type World = {
   readonly lab: () => Promise<LabPort>;
   /** Loaded when first asked for. */
   readonly gateway: () => Promise<GatewayPort>;
+  /** Loaded when first asked for. It is pure, so tests use it as it is. */
+  readonly diagnosis: () => Promise<typeof import('@coequal/diagnosis')>;
   /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
   readonly runGateway: (args: readonly string[]) => Promise<number>;
   readonly version: string;
@@ -46,6 +48,10 @@ export type Files = {
   readonly absolute: (path: string) => string;
   /** UTF-8 text. @throws FILE_MISSING with the given advice, FILE_UNREADABLE */
   readonly readText: (path: string, limitBytes: number, advice: string) => Promise<string>;
+  /** UTF-8 text, plain or compressed with gzip; the limit holds for both. @throws as `readText` */
+  readonly readData: (path: string, limitBytes: number, advice: string) => Promise<string>;
+  /** Replaces the file as a whole, or leaves it as it was. @throws FOLDER_UNWRITABLE with the given advice */
+  readonly writeText: (path: string, text: string, advice: string) => Promise<void>;
   /** @throws FILE_MISSING with the given advice, FILE_UNREADABLE */
   readonly mustBeReadable: (path: string, advice: string) => Promise<void>;
   /** Asks a person; resolves with undefined when there is nobody to ask. */

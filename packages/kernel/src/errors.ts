@@ -328,6 +328,19 @@ const registry = {
     message: '{path} is not an evidence pack: {reason}.',
     advice: 'Name the folder that a drill wrote with --out.',
   },
+  // Diagnosis
+  CASES_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path}, line {line}: {reason}.',
+    advice: 'Labelled cases are one JSON object a line, as docs/diagnosis.md describes.',
+  },
+  KNOWLEDGE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is not a knowledge file: {reason}.',
+    advice: 'Name a file that `coequal diagnose learn` wrote.',
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof registry;

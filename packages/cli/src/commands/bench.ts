@@ -21,6 +21,7 @@ const benches: Readonly<Record<BenchName, string>> = {
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
   signals: 'processor time for taking in samples and reading a host; parts: window, text, remote-write, host',
+  diagnosis: 'how often causes of published incidents are found, and what it costs; parts: dbsherlock, dbpa, cost',
 };
 const names: readonly BenchName[] = [
   'startup',
@@ -33,11 +34,19 @@ const names: readonly BenchName[] = [
   'clients',
   'two-addresses',
   'signals',
+  'diagnosis',
 ];
 /** Benches of which parts can be chosen; the bench itself says which there are. */
-const withParts: ReadonlySet<BenchName> = new Set(['gateway', 'gateway-pause', 'clients', 'two-addresses', 'signals']);
+const withParts: ReadonlySet<BenchName> = new Set([
+  'gateway',
+  'gateway-pause',
+  'clients',
+  'two-addresses',
+  'signals',
+  'diagnosis',
+]);
 
-type Flags = { readonly runs?: number; readonly rtt?: string; readonly json?: true };
+type Flags = { readonly runs?: number; readonly rtt?: string; readonly datasets?: string; readonly json?: true };
 
 export const addBenchCommand = (program: Command, world: World, outcome: Outcome): void => {
   program
@@ -51,6 +60,10 @@ export const addBenchCommand = (program: Command, world: World, outcome: Outcome
     .argument('[part...]', 'only these parts of it, where it has parts')
     .option('--runs <number>', 'repeat each measurement so many times', wholeNumber(1, 1_000))
     .option('--rtt <times>', 'round trip times between the sites: one figure (5ms), two-cities, or a matrix')
+    .option(
+      '--datasets <folder>',
+      'labelled incidents for the bench diagnosis; ../shared/datasets beside the checkout unless given',
+    )
     .option('--json', 'print one figure a line: {name, value, unit, spread, peer, peer_value, ratio}')
     .addHelpText('after', '\nExample: coequal bench stall --runs 20')
     .action(async (name: BenchName | undefined, parts: readonly string[], flags: Flags) => {
@@ -67,10 +80,11 @@ const bench = async (
   parts: readonly string[],
   flags: Flags,
 ): Promise<number> => {
-  const { runs, rtt, json } = flags;
+  const { runs, rtt, datasets, json } = flags;
   const options: BenchOptions = {
     ...(runs === undefined ? {} : { runs }),
     ...(rtt === undefined ? {} : { rtt }),
+    ...(datasets === undefined ? {} : { datasets: world.files.absolute(datasets) }),
     ...(parts.length === 0 ? {} : { parts }),
   };
   const figures: BenchFigure[] = [];

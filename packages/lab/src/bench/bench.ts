@@ -5,6 +5,7 @@
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
 import { benchClients } from './clients.ts';
+import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
@@ -28,6 +29,7 @@ const benches = {
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
+  diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;
 
 export type BenchName = keyof typeof benches;

@@ -17,6 +17,8 @@ export type BenchOptions = {
   readonly runs?: number;
   /** Round trip times between the sites as `lab up` takes them; 5 ms unless told. */
   readonly rtt?: string;
+  /** Folder of labelled incidents; the bench of diagnosis looks beside the checkout unless told. */
+  readonly datasets?: string;
   /** What to measure of a bench that has parts; all of them unless told. */
   readonly parts?: readonly string[];
 };

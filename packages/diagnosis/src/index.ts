@@ -1,0 +1,39 @@
+export { type LabelledCase, parseCases } from './cases.ts';
+export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
+export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } from './detect/drift.ts';
+export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
+export { incidentsOf, profileIncident } from './learn.ts';
+export {
+  type Answer,
+  abnormalF1,
+  type Bin,
+  calibrationError,
+  compound,
+  firstRight,
+  otherMachines,
+  type Prepared,
+  prepare,
+  reliability,
+  rotations,
+  type Score,
+  unseenCause,
+  windowFound,
+} from './measure/protocols.ts';
+export type { OnsetOptions } from './onset.ts';
+export {
+  confirmIncidents,
+  emptyKnowledge,
+  formatKnowledge,
+  type Incident,
+  type Knowledge,
+  parseKnowledge,
+} from './profile/knowledge.ts';
+export { learnProfiles, type ProfileWitness, type RankedCause, type Testimony } from './profile/witness.ts';
+export {
+  type Labels,
+  makeWindow,
+  type Signal,
+  type SignalWindow,
+  type Stretch,
+} from './window.ts';
+export { type Change, type Scene, type Suspect, suspectChanges } from './witnesses/changes.ts';
