@@ -171,7 +171,6 @@ describe('what the server remembers of a single write', () => {
     'SHOW COUNT(*) WARNINGS',
     'SHOW ERRORS',
     'SELECT LAST_INSERT_ID()',
-    'SELECT FOUND_ROWS()',
   ];
 
   it.each(questions)('%s is answered as by the instance', async (question) => {
