@@ -1,3 +1,4 @@
+export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
   type ExpositionFormat,
