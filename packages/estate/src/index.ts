@@ -25,6 +25,7 @@ export type {
   ServiceGateway,
   Site,
 } from './model.ts';
+export type { MetricStore, Platform } from './model-platform.ts';
 export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export {
@@ -41,5 +42,6 @@ export {
   votesBySite,
   votesOf,
 } from './queries.ts';
+export { isLoopback } from './rules-platform.ts';
 export { maximumFileBytes } from './source.ts';
 export { silenceByPreset } from './to-estate.ts';

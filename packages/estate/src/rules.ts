@@ -11,6 +11,7 @@ import type { FilePath, Finding } from './problem.ts';
 import { hostNamed, metricsAddress, placedInstances, votesBySite, votesOf } from './queries.ts';
 import { duplicates, isBelow, named, perService, type Rule } from './rule.ts';
 import { gatewayRules, gatewayWarnings } from './rules-gateway.ts';
+import { platformRules } from './rules-platform.ts';
 
 export const checkRules = (
   estate: Estate,
@@ -402,6 +403,7 @@ const errorRules: readonly Rule[] = [
   ownFolders,
   memorySuffices,
   ...gatewayRules,
+  ...platformRules,
 ];
 
 const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings];

@@ -45,6 +45,8 @@ export const sampleEstate = (
     links: [],
     services: [whole],
     gateways: [],
+    platforms: [],
+    stores: [],
     limits: sampleLimits,
   };
   return { estate, service: whole, placed };
