@@ -33,6 +33,7 @@ const makeWorld = (): World => {
     gateway: () => import('@coequal/gateway'),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
+    runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };
