@@ -350,6 +350,7 @@ const define = async (
     keep: options.keep,
     hosts: options.hosts,
     workload: options.workload,
+    branches: options.branches === true,
     skew: options.skew ?? 0,
     seed: systemRandom.below(2 ** 31),
     loadPath,

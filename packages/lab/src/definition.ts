@@ -19,6 +19,8 @@ export type LabOptions = {
   /** Enforce each host's CPU and memory quota. */
   readonly hosts: boolean;
   readonly workload: boolean;
+  /** The bank has branches, too: ordinary work on tables of their own. */
+  readonly branches?: boolean;
   /** Zipf exponent of the bank's choice of accounts; 0: uniform. */
   readonly skew?: number;
   /** Gateways in each site that has a database; 2 unless told, 0: clients connect to instances themselves. */
@@ -45,6 +47,7 @@ export type LabDefinition = {
   readonly keep: boolean;
   readonly hosts: boolean;
   readonly workload: boolean;
+  readonly branches: boolean;
   readonly skew: number;
   readonly seed: number;
   readonly loadPath: string | null;

@@ -111,6 +111,10 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       await startWorkload(runtime, groups);
       await firstAcknowledged(runtime, clock);
     }
+    if (definition.branches) {
+      progress('branches', 'filling their tables');
+      await runtime.inside.openBranches();
+    }
     await viewer.refresh();
     progress('serving');
     runtime.say(null, 'all sites serve');
@@ -184,6 +188,14 @@ const openAccounts = async (stage: Stage, runtime: Runtime, database: string): P
   if (driver === undefined) return;
   if (!stage.kept) await openFirstAccounts(stage, driver, database);
   if (runtime.gateways.all().length > 0) await openGatewayAccount(driver, stage.gateway);
+  await openOperatorAccount(driver, stage.operator);
+};
+
+/** As those who operate databases by hand have it. */
+const openOperatorAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('GRANT ALL PRIVILEGES ON *.* TO ?@?', [user, '%']);
 };
 
 const openFirstAccounts = async (stage: Stage, driver: GaleraDriver, database: string): Promise<void> => {

@@ -69,6 +69,8 @@ export type Stage = {
   readonly application: Account;
   /** The gateways' own account in the database. */
   readonly gateway: Account;
+  /** Of whoever operates databases by hand; load faults use it. */
+  readonly operator: Account;
   /** Why no clock can be set wrong, where none can. */
   readonly noClockReason: string;
   /** True: data of an earlier start was found and kept. */
@@ -134,6 +136,7 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
     administratorNext: secrets.administratorNext,
     application: secrets.application,
     gateway: secrets.gateway,
+    operator: secrets.operator,
     noClockReason: noClockReason(programs),
     kept,
     close: async () => {
@@ -342,6 +345,7 @@ type Secrets = {
   readonly administratorNext: Account;
   readonly application: Account;
   readonly gateway: Account;
+  readonly operator: Account;
 };
 
 /** Passwords are made for every new lab; a kept one keeps them beside its data. */
@@ -357,12 +361,14 @@ const loadSecrets = async (folder: string, keep: boolean): Promise<Secrets> => {
     administratorNext: { user: 'coequal_admin', password: newPassword() },
     application: { user: 'bank', password: newPassword().slice(0, 16) },
     gateway: newGatewayAccount(),
+    operator: newOperatorAccount(),
   };
   await writeSecretFile(path, JSON.stringify(made));
   return made;
 };
 
 const newGatewayAccount = (): Account => ({ user: gatewayAccount, password: newPassword() });
+const newOperatorAccount = (): Account => ({ user: 'operator', password: newPassword() });
 
 const parseSecrets = (text: string): Secrets | undefined => {
   const value: unknown = JSON.parse(text);
@@ -372,13 +378,14 @@ const parseSecrets = (text: string): Secrets | undefined => {
   const found = new Map<string, unknown>(Object.entries(value));
   const [a, b, c] = [found.get('administrator'), found.get('administratorNext'), found.get('application')];
   if (!isAccount(a) || !isAccount(b) || !isAccount(c)) return undefined;
-  const gateway = found.get('gateway');
-  // Data from before labs had gateways: they get an account of this start.
+  const [gateway, operator] = [found.get('gateway'), found.get('operator')];
+  // Data from before labs had these: they get an account of this start.
   return {
     administrator: a,
     administratorNext: b,
     application: c,
     gateway: isAccount(gateway) ? gateway : newGatewayAccount(),
+    operator: isAccount(operator) ? operator : newOperatorAccount(),
   };
 };
 
