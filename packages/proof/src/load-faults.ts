@@ -72,7 +72,7 @@ export const loadFaults: Readonly<Record<LoadFaultKind, LoadFaultEntry>> = {
     amount: { words: 'connections', usual: 400, least: 1, most: 100_000 },
     needsBranches: false,
   },
-  setting: { text: 'a setting was changed', needsBranches: false },
+  setting: { text: 'somebody made it read-only', needsBranches: false },
   applier: { text: 'it cannot apply what the others write', needsBranches: false },
   'hot-row': {
     text: 'everybody changes the same few rows',

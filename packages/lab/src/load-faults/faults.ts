@@ -196,23 +196,20 @@ const connections: Work = async (assignment, ports, signal) => {
   );
 };
 
-/** A buffer pool of almost nothing and one thread at a time inside the engine: somebody followed bad advice. */
+/** Somebody makes the instance read-only, and forgets it. */
 const setting: Work = async (assignment, ports, signal) => {
-  const session = asOperator(assignment, own(assignment));
-  const change = async (threads: string): Promise<void> => {
-    const link = await ports.openLink(session);
+  const change = async (value: 'ON' | 'OFF'): Promise<void> => {
+    const link = await ports.openLink(asOperator(assignment, own(assignment)));
     try {
-      await link.query(`SET GLOBAL innodb_thread_concurrency = ${threads}`);
-      await link.query(`SET GLOBAL innodb_thread_sleep_delay = ${threads === '0' ? '10000' : '1000000'}`);
-      await link.query(`SET GLOBAL innodb_adaptive_max_sleep_delay = ${threads === '0' ? '150000' : '1000000'}`);
+      await link.query(`SET GLOBAL read_only = ${value}`);
     } finally {
       link.close();
     }
   };
-  await change('1');
+  await change('ON');
   ports.begun();
   await ended(signal);
-  await change('0');
+  await change('OFF');
 };
 
 const applier: Work = async (assignment, ports, signal) => {
