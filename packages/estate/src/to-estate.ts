@@ -17,6 +17,7 @@ import type {
   ServiceGateway,
 } from './model.ts';
 import type { EstateFile } from './schema.ts';
+import { toAgent } from './to-agents.ts';
 
 /** The model of a file whose shape is right. */
 export const toEstate = (file: EstateFile): Estate => ({
@@ -26,6 +27,7 @@ export const toEstate = (file: EstateFile): Estate => ({
   links: file.links.map(({ between, rtt }) => ({ between, rttMs: rtt })),
   services: file.services.map(toService),
   gateways: file.gateways.map(toGateway),
+  agents: file.agents.map(toAgent),
   limits: {
     connectionsPerInstance: file.limits.connectionsPerInstance,
     bufferPoolBytes: file.limits.bufferPool,
