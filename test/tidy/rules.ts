@@ -52,7 +52,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['engines'],
   gateway: ['engines'],
-  signals: ['engines'],
+  signals: ['engines', 'trust'],
 };
 
 /**
