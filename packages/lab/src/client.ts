@@ -25,7 +25,7 @@ import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
 import type { DrillCall } from './daemon/calls.ts';
 import { type LabDefinition, type LabOptions, markOf, smallHeap, usualGateways } from './definition.ts';
-import { chooseForwards, chooseGatewayForwards, gatewayPlan } from './doors.ts';
+import { chooseForwards, chooseGatewayForwards, chooseOperationsPorts, gatewayPlan } from './doors.ts';
 import { estateOfSites, layOut } from './estate.ts';
 import { plainAddress, siteAddress } from './network/addresses.ts';
 import { probeFullMode } from './network/namespaces.ts';
@@ -356,6 +356,7 @@ const define = async (
     loadPath,
     forwards: await chooseForwards(estate, mode),
     gatewayForwards: await chooseGatewayForwards(estate, mode),
+    operations: options.operations === true ? await chooseOperationsPorts(estate, mode) : null,
   };
 };
 

@@ -16,7 +16,7 @@ import type { LabDefinition } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { openNetwork, openPlainNetwork } from '../network/network.ts';
 import { parseRtt } from '../network/rtt.ts';
-import { forwardSocket, gatewaySocket } from '../places.ts';
+import { forwardSocket, gatewaySocket, platformSocket } from '../places.ts';
 import { labArena } from './arena.ts';
 import type { DrillCall } from './calls.ts';
 import { type Checker, startChecker } from './checker.ts';
@@ -115,6 +115,11 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       progress('branches', 'filling their tables');
       await runtime.inside.openBranches();
     }
+    if (definition.operations !== null) {
+      progress('operations', 'stores, platform, agents');
+      await openWayToPlatform(definition);
+      await runtime.operations.open();
+    }
     await viewer.refresh();
     progress('serving');
     runtime.say(null, 'all sites serve');
@@ -189,6 +194,7 @@ const openAccounts = async (stage: Stage, runtime: Runtime, database: string): P
   if (!stage.kept) await openFirstAccounts(stage, driver, database);
   if (runtime.gateways.all().length > 0) await openGatewayAccount(driver, stage.gateway);
   await openOperatorAccount(driver, stage.operator);
+  if (runtime.definition.operations !== null) await openAgentAccount(driver, stage.agent);
 };
 
 /** As those who operate databases by hand have it. */
@@ -240,6 +246,12 @@ const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): 
     if (address === undefined) throw new Error('Bug: a gateway of a lab without an address');
     await forward({ path: gatewaySocket(definition.folder, index) }, { host: address, port });
   }
+};
+
+/** The lab's half of the carried port of the platform. */
+const openWayToPlatform = async ({ folder, mode, operations }: LabDefinition): Promise<void> => {
+  if (mode === 'plain' || operations === null) return;
+  await forward({ path: platformSocket(folder) }, { host: '127.0.0.1', port: operations.platformPort });
 };
 
 /** One group of clients of each site. */

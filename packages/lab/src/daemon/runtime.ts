@@ -14,6 +14,7 @@ import { type ActiveFault, inject, siteNamed } from './faults.ts';
 import { type Gateways, runGateways } from './gateways.ts';
 import { type ClientGroups, clientGroups } from './groups.ts';
 import { type Inside, programsInside } from './inside.ts';
+import { type Operations, runOperations } from './operations.ts';
 import type { Stage, StageSite } from './stage.ts';
 
 export type Runtime = {
@@ -25,6 +26,7 @@ export type Runtime = {
   readonly groups: ClientGroups;
   readonly gateways: Gateways;
   readonly inside: Inside;
+  readonly operations: Operations;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
   readonly fault: (fault: Fault) => Promise<string>;
@@ -109,6 +111,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     const { branches } = definition;
     const active = await inject({ stage, clients: groups.clientsOf, work: inside.work, branches }, fault);
     if (fault.whole === true) for (const name of branchSignals(fault.kind)) inside.signalBranch(site.name, name);
+    await operations.suffer(fault);
     faults.set(site.name, [...faultsOf(site.name), active]);
     say(site.name, active.text);
     if (fault.forMs !== undefined) healLater(site.name, active, fault.forMs);
@@ -140,6 +143,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
         faults.delete(site.name);
         if (had) say(site.name, 'is healed');
       }
+      operations.heal(sites);
       const restarting = restart(sites);
       // Clients that come back want their gateways there. One that cannot start keeps nothing else from healing.
       await gateways.bringUp(sites).catch((error: unknown) => {
@@ -309,6 +313,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     log,
   });
 
+  const operations = runOperations({ stage, definition, environment: tools.environment, say, clock, log });
+
   const gateways = runGateways({
     stage,
     definition,
@@ -399,6 +405,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     groups,
     gateways,
     inside,
+    operations,
     drivers,
     driverNamed,
     fault: (fault) => inTurn(() => makeFault(fault)),
@@ -412,6 +419,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       closing.abort();
       await groups.close();
       await inside.close();
+      await operations.close();
       for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await undone(active);
       await gateways.close();
       await Promise.allSettled([

@@ -131,6 +131,7 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       ...runtime.stage.application,
       database: tools.database,
       authorityPath: runtime.stage.service.tls ? runtime.stage.authorityPath : null,
+      platform: platformOf(runtime.definition),
     };
   };
 
@@ -158,6 +159,9 @@ export const startViewer = (tools: ViewerTools): Viewer => {
     stop: () => stopping.abort(),
   };
 };
+
+const platformOf = ({ operations }: LabDefinition): LabSnapshot['platform'] =>
+  operations === null ? null : { url: `http://127.0.0.1:${operations.forwardPort}` };
 
 const order: readonly InstanceState[] = [
   'serving',

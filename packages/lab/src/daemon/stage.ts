@@ -71,6 +71,8 @@ export type Stage = {
   readonly gateway: Account;
   /** Of whoever operates databases by hand; load faults use it. */
   readonly operator: Account;
+  /** Of the agents that watch the instances. */
+  readonly agent: Account;
   /** Why no clock can be set wrong, where none can. */
   readonly noClockReason: string;
   /** True: data of an earlier start was found and kept. */
@@ -137,6 +139,7 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
     application: secrets.application,
     gateway: secrets.gateway,
     operator: secrets.operator,
+    agent: secrets.agent,
     noClockReason: noClockReason(programs),
     kept,
     close: async () => {
@@ -346,6 +349,7 @@ type Secrets = {
   readonly application: Account;
   readonly gateway: Account;
   readonly operator: Account;
+  readonly agent: Account;
 };
 
 /** Passwords are made for every new lab; a kept one keeps them beside its data. */
@@ -362,12 +366,14 @@ const loadSecrets = async (folder: string, keep: boolean): Promise<Secrets> => {
     application: { user: 'bank', password: newPassword().slice(0, 16) },
     gateway: newGatewayAccount(),
     operator: newOperatorAccount(),
+    agent: newAgentAccount(),
   };
   await writeSecretFile(path, JSON.stringify(made));
   return made;
 };
 
 const newGatewayAccount = (): Account => ({ user: gatewayAccount, password: newPassword() });
+const newAgentAccount = (): Account => ({ user: 'coequal_agent', password: newPassword() });
 const newOperatorAccount = (): Account => ({ user: 'operator', password: newPassword() });
 
 const parseSecrets = (text: string): Secrets | undefined => {
@@ -378,7 +384,7 @@ const parseSecrets = (text: string): Secrets | undefined => {
   const found = new Map<string, unknown>(Object.entries(value));
   const [a, b, c] = [found.get('administrator'), found.get('administratorNext'), found.get('application')];
   if (!isAccount(a) || !isAccount(b) || !isAccount(c)) return undefined;
-  const [gateway, operator] = [found.get('gateway'), found.get('operator')];
+  const [gateway, operator, agent] = [found.get('gateway'), found.get('operator'), found.get('agent')];
   // Data from before labs had these: they get an account of this start.
   return {
     administrator: a,
@@ -386,6 +392,7 @@ const parseSecrets = (text: string): Secrets | undefined => {
     application: c,
     gateway: isAccount(gateway) ? gateway : newGatewayAccount(),
     operator: isAccount(operator) ? operator : newOperatorAccount(),
+    agent: isAccount(agent) ? agent : newAgentAccount(),
   };
 };
 
