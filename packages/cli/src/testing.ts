@@ -83,6 +83,11 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
         heard();
       }),
     gateway: async () => script.gateway ?? import('@coequal/gateway'),
+    agent: () => import('@coequal/agent'),
+    runAgent: async (agentArgs) => {
+      calls.push(`agent ${agentArgs.join(' ')}`);
+      return 0;
+    },
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: async (gatewayArgs) => {
       calls.push(`gateway ${gatewayArgs.join(' ')}`);

@@ -1,6 +1,8 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
+export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
 export type { ChangeEvent, ChangeKind, Event, LogEvent } from './events.ts';
+export { changeKinds } from './events.ts';
 export type {
   Evidence,
   Incident,

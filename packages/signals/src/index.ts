@@ -45,6 +45,9 @@ export {
   seriesKey,
   type TextProblem,
 } from './sample.ts';
+export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
+export { Scraper } from './scrape/adapters/scraper.ts';
+export { estateLabels, relabelled, withLabels } from './scrape/relabel.ts';
 export {
   type SendResult,
   StoreClient,
