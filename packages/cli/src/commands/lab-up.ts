@@ -26,6 +26,7 @@ export type UpFlags = {
   readonly detach?: true;
   readonly workload: boolean;
   readonly branches?: true;
+  readonly operations?: true;
   readonly json?: true;
 };
 
@@ -72,6 +73,7 @@ const checkedOptions = async (world: World, flags: UpFlags): Promise<LabOptions>
     hosts: flags.hosts === true,
     workload: flags.workload,
     ...(flags.branches === undefined ? {} : { branches: true }),
+    ...(flags.operations === undefined ? {} : { operations: true }),
     ...(flags.rtt === undefined ? {} : { rtt: flags.rtt }),
     ...(flags.mode === undefined ? {} : { mode: flags.mode }),
     ...(flags.preset === undefined ? {} : { preset: flags.preset }),

@@ -221,6 +221,14 @@ const openFirstAccounts = async (stage: Stage, driver: GaleraDriver, database: s
   }
 };
 
+/** What agents need to watch an instance, and no more. */
+const openAgentAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR, SHOW DATABASES ON *.* TO ?@?', [user, '%']);
+  await driver.administer('GRANT SELECT ON performance_schema.* TO ?@?', [user, '%']);
+};
+
 /** What gateways need and no more: they make the rest themselves. */
 const openGatewayAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
   await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);

@@ -10,11 +10,11 @@ import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type LabDefinition, smallHeap } from '../definition.ts';
+import { type Relay, startRelay } from '../gateways/relays.ts';
 import { agentFolder, operationsFile, withOperations } from '../operations/estate.ts';
 import { type Gate, openGate } from '../operations/gate.ts';
 import { type Kept, keep } from '../operations/keeper.ts';
 import { agentSocket, operationsSocket } from '../places.ts';
-import { type Relay, startRelay } from '../gateways/relays.ts';
 import type { Stage, StageSite } from './stage.ts';
 
 export type Operations = {
@@ -84,8 +84,22 @@ export const runOperations = (tools: OperationsTools): Operations => {
     const shared = { program: files[0], address: '127.0.0.1', leaveFreeBytes: 64 * mebi };
     stores = await runStores({
       stores: [
-        { ...shared, name: 'fine', folder: `${folder}/stores/fine`, port: operations.storePort, retentionDays: 30, memoryBytes: 64 * mebi },
-        { ...shared, name: 'coarse', folder: `${folder}/stores/coarse`, port: operations.coarsePort, retentionDays: 397, memoryBytes: 32 * mebi },
+        {
+          ...shared,
+          name: 'fine',
+          folder: `${folder}/stores/fine`,
+          port: operations.storePort,
+          retentionDays: 30,
+          memoryBytes: 64 * mebi,
+        },
+        {
+          ...shared,
+          name: 'coarse',
+          folder: `${folder}/stores/coarse`,
+          port: operations.coarsePort,
+          retentionDays: 397,
+          memoryBytes: 32 * mebi,
+        },
       ],
       launch: { wrap: (argv) => argv, environment: tools.environment },
       clock,
@@ -205,5 +219,8 @@ export const runOperations = (tools: OperationsTools): Operations => {
 
 const ruleFiles = async (): Promise<readonly string[]> => {
   const names = await readdir(rulesFolder).catch((): string[] => []);
-  return names.filter((name) => name.endsWith('.yml')).sort().map((name) => `${rulesFolder}${name}`);
+  return names
+    .filter((name) => name.endsWith('.yml'))
+    .sort()
+    .map((name) => `${rulesFolder}${name}`);
 };

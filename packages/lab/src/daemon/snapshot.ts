@@ -4,6 +4,7 @@ import { agreeOnMembers, type Observation } from '@coequal/engines';
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { ClientReport, Via } from '@coequal/proof';
+import type { LabDefinition } from '../definition.ts';
 import type { GatewayDriver } from '../gateways/driver.ts';
 import type { ClientsSnapshot, GatewaySnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';

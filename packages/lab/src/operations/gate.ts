@@ -2,8 +2,9 @@
  * The way of one site to the platform and its stores: a socket in the lab's folder for each, carried on by the daemon, and shut while
  * everything of the site is cut off.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net';
+
 import { rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 
 export type Gate = {
   /** Shut: what is open ends, and nothing new is carried. */

@@ -47,7 +47,12 @@ export const keep = (options: KeptOptions): Kept => {
     start: async () => {
       if (alive()) return;
       running = await startProcess(options.launch, options.argv, logPath);
-      const wait = { what: `The health of ${name}`, deadlineMs: startDeadlineMs, everyMs: 50, advice: `See ${logPath}.` };
+      const wait = {
+        what: `The health of ${name}`,
+        deadlineMs: startDeadlineMs,
+        everyMs: 50,
+        advice: `See ${logPath}.`,
+      };
       await until(clock, wait, async () => {
         if (!alive())
           throw fail('PROGRAM_FAILED', {
