@@ -1,17 +1,9 @@
 /** What one agent works with, resolved from the estate by `configure.ts`: nothing behind it reads the estate. */
 import type { Place } from '@coequal/contract';
 import type { ClientCertificates, DatabaseAccount, LogFormat } from '@coequal/estate';
+import type { HostScope } from '@coequal/signals';
 
 export type Listen = { readonly host: string; readonly port: number };
-
-/** What of its machine is this host. */
-export type HostScope = {
-  readonly wholeMachine: boolean;
-  readonly cgroup?: string;
-  readonly devices?: readonly string[];
-  readonly mounts?: readonly string[];
-  readonly interfaces?: readonly string[];
-};
 
 export type DatabaseTarget = {
   readonly engine: 'mariadb' | 'mysql' | 'postgres';

@@ -8,8 +8,8 @@ import type { Source } from '../source.ts';
 /** File systems that owe an answer leave room for the rest of the round. */
 const filesystemDeadlineMs = roundWaitMs / 2;
 
-export const hostSource = ({ host, site }: AgentSettings, clock: Clock, pageBytes: number): Source => {
-  const collector = new HostCollector({ clock, root: '', pageBytes, filesystemDeadlineMs });
+export const hostSource = ({ host, site, scope }: AgentSettings, clock: Clock, pageBytes: number): Source => {
+  const collector = new HostCollector({ clock, root: '', pageBytes, filesystemDeadlineMs, scope });
   const labels = estateLabels({ job: 'node', instance: host, host, site });
   return {
     collector: 'host',
