@@ -4,8 +4,10 @@
  *
  * Source: mysqld_exporter's collectors global_status and global_variables, in behaviour.
  */
+
+import { point } from '../database/points.ts';
 import { parseNumber } from '../exposition/number.ts';
-import { type Label, type Labels, labelsOf, type Point } from '../sample.ts';
+import type { Label, Point } from '../sample.ts';
 
 /** A row of both statements: name and value, as text. */
 export type NamedRow = readonly [name: string, value: string];
@@ -86,7 +88,7 @@ const galeraInfo = (texts: ReadonlyMap<string, string>): readonly Point[] => {
   if (latencies.length !== latencyParts.length) return [info];
   const found = latencyParts.flatMap((part, index) => {
     const value = latencies[index];
-    const name = `mysql_galera_evs_repl_latency_${part}${part === 'sample_size' ? '' : '_seconds'}`;
+    const name = `mysql_galera_evs_repl_latency_${part}${part === 'sample_size' || part === 'stdev' ? '' : '_seconds'}`;
     return value === undefined ? [] : [point(name, [], value)];
   });
   return [info, ...found];
@@ -107,6 +109,9 @@ export const readGlobalVariables = (rows: readonly NamedRow[]): readonly Point[]
     texts.get(name) ?? '',
   ]);
   points.push(point('mysql_version_info', labels, 1));
+  const isolation = texts.get('transaction_isolation') ?? texts.get('tx_isolation');
+  if (isolation !== undefined && isolation !== '')
+    points.push(point('mysql_transaction_isolation', [['level', isolation]], 1));
   const cluster = texts.get('wsrep_cluster_name');
   if (cluster !== undefined && cluster !== '')
     points.push(point('mysql_galera_variables_info', [['wsrep_cluster_name', cluster]], 1));
@@ -151,12 +156,3 @@ const metricPart = (variable: string): string | undefined => {
   const name = variable.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_');
   return name === '' || name.length > 200 ? undefined : name;
 };
-
-const point = (name: string, labels: readonly Label[], value: number): Point => ({
-  name,
-  labels: sortedOf(labels),
-  value,
-});
-
-/** The tables above give each label once. */
-const sortedOf = (labels: readonly Label[]): Labels => labelsOf(labels) ?? [];
