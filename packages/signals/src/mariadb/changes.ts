@@ -105,7 +105,7 @@ export class MembershipWatch {
 const missingIn = (these: readonly string[], others: readonly string[]): readonly string[] =>
   these.filter((one) => one !== 'AUTO' && !others.includes(one));
 
-/** Counters of statements that change something beyond rows, as SHOW GLOBAL STATUS names them, and the words their statements begin with. */
+/** Counters of statements that change something beyond rows (`Com_…` of the status), and the words their statements begin with. */
 const watched: readonly (readonly [counter: string, kind: ChangeKind, words: RegExp, shown: string])[] = [
   ...(
     [
@@ -184,7 +184,7 @@ export class StatementWatch {
   /** True when texts should be looked for: the counters say that there was something. */
   count(status: readonly NamedRow[], atMs: number): boolean {
     const counts = new Map<string, number>();
-    for (const [name, value] of status) if (name.startsWith('Com_')) counts.set(name.slice(4), Number(value));
+    for (const [name, value] of status) if (name.startsWith('com_')) counts.set(name.slice(4), Number(value));
     const before = this.#counts;
     this.#counts = counts;
     if (before === undefined) return false;

@@ -77,8 +77,6 @@ export const tidyDigest = (text: string): string =>
     .replace(/^(CREATE|ALTER|DROP|RENAME) SYSTEM_USER\b/, '$1 USER');
 
 const watchers: ReadonlySet<string> = new Set([
-  'SHOW GLOBAL STATUS',
-  'SHOW GLOBAL VARIABLES',
   'SHOW PROCESSLIST',
   'SHOW ALL SLAVES STATUS',
   'SHOW SLAVE STATUS',

@@ -34,6 +34,32 @@ export type LinkFigures = {
   readonly silences: number;
 };
 
+/** One for a whole reading: a timer for each question would cost more than most questions do. */
+export class Deadline {
+  readonly late: Promise<'late'>;
+  readonly #clock: Clock;
+  readonly #end: number;
+  readonly #over = new AbortController();
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock;
+    this.#end = clock.monotonic() + ms;
+    this.late = clock.sleep(ms, this.#over.signal).then(
+      () => 'late',
+      () => new Promise<never>(() => {}),
+    );
+  }
+
+  leftMs(): number {
+    return this.#end - this.#clock.monotonic();
+  }
+
+  /** Nobody waits any more. */
+  over(): void {
+    this.#over.abort();
+  }
+}
+
 /** An answer that is owed for longer will not come: the peer is gone without a word, or the answer is not worth the wait. */
 const giveUpMs = 10_000;
 const retryMs = { first: 250, most: 2_000 };
@@ -76,22 +102,21 @@ export class Link {
   }
 
   /** Undefined when the next question can be asked; otherwise why it cannot. */
-  async ready(deadlineMs: number): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
-    const end = this.#options.clock.monotonic() + deadlineMs;
-    const owed = await this.#waitForOwed(deadlineMs);
+  async ready(deadline: Deadline): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
+    const owed = await this.#waitForOwed(deadline);
     if (owed !== undefined) return owed;
     if (this.#session?.isOpen() === false) this.#drop();
     if (this.#session !== undefined) return undefined;
     if (this.#closed) return { kind: 'lost', reason: 'closed' };
     if (this.#options.clock.monotonic() < this.#retryAt) return { kind: 'lost', reason: this.#trouble };
     this.#owe(this.#open());
-    const silent = await this.#waitForOwed(end - this.#options.clock.monotonic());
+    const silent = await this.#waitForOwed(deadline);
     if (silent !== undefined) return silent;
     return this.#session === undefined ? { kind: 'lost', reason: this.#trouble } : undefined;
   }
 
   /** Only after `ready`, one at a time. */
-  async ask(text: string, values: readonly (string | number)[], deadlineMs: number): Promise<Answer> {
+  async ask(text: string, values: readonly (string | number)[], deadline: Deadline): Promise<Answer> {
     const session = this.#session;
     if (session === undefined) return { kind: 'lost', reason: this.#trouble };
     this.#statements += 1;
@@ -106,7 +131,7 @@ export class Link {
       },
     );
     this.#owe(asked);
-    const silent = await this.#waitForOwed(deadlineMs);
+    const silent = await this.#waitForOwed(deadline);
     return silent ?? answer ?? { kind: 'lost', reason: this.#trouble };
   }
 
@@ -125,17 +150,11 @@ export class Link {
     settled.then(done, done);
   }
 
-  async #waitForOwed(deadlineMs: number): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
+  async #waitForOwed({ late }: Deadline): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
     const owed = this.#owed;
     if (owed === undefined) return undefined;
     const { clock } = this.#options;
-    const waited = new AbortController();
-    const late = clock.sleep(Math.max(0, deadlineMs), waited.signal).then(
-      () => 'late' as const,
-      () => 'settled' as const,
-    );
     const first = await Promise.race([owed.settled.then(() => 'settled' as const), late]);
-    waited.abort();
     if (first === 'settled') return undefined;
     this.#silences += 1;
     const sinceMs = clock.monotonic() - owed.since;

@@ -7,10 +7,10 @@ import type { ChangeEvent, DatabaseDetail, Place, StatementActivity } from '@coe
 import type { Clock, Log } from '@coequal/kernel';
 import { type StatementDelta, StatementMemory } from '../../database/activity.ts';
 import { costPoints } from '../../database/adapters/costs.ts';
-import { Link } from '../../database/adapters/link.ts';
+import { Deadline, Link } from '../../database/adapters/link.ts';
 import { SessionProcessor } from '../../database/adapters/processor.ts';
 import { type Answer, numberOf, type Rows, textOf } from '../../database/answer.ts';
-import { familiesOf, point } from '../../database/points.ts';
+import { familiesBy, point } from '../../database/points.ts';
 import { Schedule, type Task } from '../../database/schedule.ts';
 import { settingChanges } from '../../database/settings.ts';
 import type { DatabaseCollector, DatabaseReadings } from '../../database.ts';
@@ -49,6 +49,8 @@ const textMemory = 2_000;
 /** 1969 and 3024: ended by our own limit. 1205, 3572: would have had to wait for a lock. */
 const tooDear: ReadonlySet<string> = new Set(['1969', '3024', '1205', '3572', '1028']);
 
+const familiesOf = familiesBy(/^mysql_(global_status|slave_status)_/);
+
 export const openMariadbCollector = (options: MariadbCollectorOptions): DatabaseCollector => {
   const collector = new MariadbCollector(options);
   return { collect: () => collector.collect(), close: () => collector.close() };
@@ -71,11 +73,11 @@ class MariadbCollector {
   #prepared = 0;
   #own: number | undefined;
   #server: server.Server = server.serverOf('');
-  #settings: ReadonlyMap<string, string> | undefined;
+  #settings: { readonly text: string; readonly values: ReadonlyMap<string, string> } | undefined;
   #settingsToldMs = -Infinity;
   #grouped = false;
   /** Of the reading under way. */
-  #end = 0;
+  #deadline: Deadline;
   #points: Point[] = [];
   #events: ChangeEvent[] = [];
   #trouble: string | undefined;
@@ -89,6 +91,7 @@ class MariadbCollector {
   /** When digests were read, for the time their differences are of. */
   #digestsMs: number | undefined;
   #intervalMs = 0;
+  #replicasDueMs = -Infinity;
 
   constructor(options: MariadbCollectorOptions) {
     this.#options = options;
@@ -100,6 +103,7 @@ class MariadbCollector {
     });
     this.#processor = new SessionProcessor(options.processFolder, /^(mariadbd|mysqld)/);
     this.#schedule = new Schedule(this.#tasks());
+    this.#deadline = new Deadline(this.#clock, 0);
   }
 
   collect(): Promise<DatabaseReadings> {
@@ -120,7 +124,7 @@ class MariadbCollector {
 
   async #read(): Promise<DatabaseReadings> {
     const start = this.#clock.monotonic();
-    this.#end = start + this.#deadlineMs;
+    this.#deadline = new Deadline(this.#clock, this.#deadlineMs);
     this.#points = [];
     this.#events = [];
     this.#trouble = undefined;
@@ -130,6 +134,8 @@ class MariadbCollector {
     this.#transactions = [];
     this.#seen = { sessions: false, transactions: false };
     const up = await this.#ask();
+    const detail = up ? await this.#detail() : undefined;
+    this.#deadline.over();
     const durationMs = this.#clock.monotonic() - start;
     const points = [
       point('mysql_up', [], up ? 1 : 0),
@@ -143,8 +149,8 @@ class MariadbCollector {
     ];
     return {
       points,
-      families: familiesOf(points, /^mysql_(global_status|slave_status)_/),
-      detail: up ? await this.#detail() : undefined,
+      families: familiesOf(points),
+      detail,
       changes: this.#events,
       problems: [...(this.#trouble === undefined ? [] : [this.#trouble]), ...(up ? this.#schedule.problems() : [])],
     };
@@ -152,14 +158,14 @@ class MariadbCollector {
 
   /** True when the server answered anything. */
   async #ask(): Promise<boolean> {
-    const notReady = await this.#link.ready(this.#deadlineMs);
+    const notReady = await this.#link.ready(this.#deadline);
     if (notReady !== undefined) return this.#failed(notReady);
     if (this.#prepared !== this.#link.connects && !(await this.#prepare())) return false;
-    const status = await this.#question('SHOW GLOBAL STATUS');
+    const status = await this.#question(server.status(this.#server));
     if (status === undefined) return this.#trouble === undefined;
     this.#takeStatus(status);
     for (const task of this.#schedule.due(this.#clock.monotonic())) {
-      if (this.#end - this.#clock.monotonic() < leastLeftMs) break;
+      if (this.#deadline.leftMs() < leastLeftMs) break;
       this.#task = task;
       if (await task.run()) this.#schedule.answered(task, this.#clock.monotonic());
       this.#task = undefined;
@@ -177,7 +183,7 @@ class MariadbCollector {
 
   /** Rows; undefined when there are none, with the trouble told, or the task put off. */
   async #question(text: string, values: readonly (string | number)[] = []): Promise<Rows | undefined> {
-    const answer = await this.#link.ask(text, values, Math.max(1, this.#end - this.#clock.monotonic()));
+    const answer = await this.#link.ask(text, values, this.#deadline);
     if (answer.kind === 'rows') return answer;
     if (answer.kind !== 'refused') this.#failed(answer);
     else if (this.#task !== undefined)
@@ -208,11 +214,11 @@ class MariadbCollector {
   }
 
   #takeStatus(answer: Rows): void {
-    this.#status = answer.rows.map(([name, value]) => [textOf(name), textOf(value)] as const);
+    this.#status = server.readOneRow(textOf(answer.rows[0]?.[0]));
     this.#points.push(...readGlobalStatus(this.#status));
     const values = new Map(this.#status);
     this.#grouped = (values.get('wsrep_cluster_state_uuid') ?? '') !== '';
-    const uptime = numberOf(values.get('Uptime'));
+    const uptime = numberOf(values.get('uptime'));
     const now = this.#clock.now();
     if (uptime !== undefined && this.#restarts.step(uptime, this.#clock.monotonic())) {
       this.#changes.clear();
@@ -327,22 +333,27 @@ class MariadbCollector {
   }
 
   async #readReplicas(): Promise<boolean> {
+    // A server that follows nobody will not begin to this second.
+    if (this.#clock.monotonic() < this.#replicasDueMs) return true;
     const answer = await this.#question(server.replicas(this.#server));
     if (answer === undefined) return false;
+    this.#replicasDueMs = answer.rows.length > 0 ? -Infinity : this.#clock.monotonic() + 5_000;
     this.#points.push(...engine.readReplicas(answer));
     return true;
   }
 
   async #readSettings(): Promise<boolean> {
-    const answer = await this.#question('SHOW GLOBAL VARIABLES');
+    const answer = await this.#question(server.variables(this.#server));
     if (answer === undefined) return false;
-    const rows = answer.rows.map(([name, value]) => [textOf(name), textOf(value)] as const);
-    const [before, after] = [this.#settings, new Map(rows)];
-    this.#settings = after;
+    const text = textOf(answer.rows[0]?.[0]);
     const [now, nowMs] = [this.#clock.monotonic(), this.#clock.now()];
-    const changes = before === undefined ? [] : settingChanges(before, after, settingRules);
-    for (const { name, text } of changes)
-      this.#events.push(changeEvent(this.#where, 'setting', text, name, nowMs, { source: 'variables' }));
+    const before = this.#settings;
+    if (text === before?.text && now - this.#settingsToldMs < settingsToldMs) return true;
+    const rows = server.readOneRow(text);
+    this.#settings = { text, values: new Map(rows) };
+    const changes = before === undefined ? [] : settingChanges(before.values, this.#settings.values, settingRules);
+    for (const { name, text: words } of changes)
+      this.#events.push(changeEvent(this.#where, 'setting', words, name, nowMs, { source: 'variables' }));
     if (changes.length > 0 || now - this.#settingsToldMs >= settingsToldMs) {
       this.#settingsToldMs = now;
       this.#points.push(...readGlobalVariables(rows));
@@ -399,8 +410,7 @@ class MariadbCollector {
     const cut = chosen
       .filter(({ statement }) => statement.length >= sessions.processStatementLimit)
       .map(({ id }) => id);
-    const left = this.#end - this.#clock.monotonic();
-    if (cut.length === 0 || this.#trouble !== undefined || left < leastLeftMs) return new Map();
+    if (cut.length === 0 || this.#trouble !== undefined || this.#deadline.leftMs() < leastLeftMs) return new Map();
     const answer = await this.#question(server.statementTexts(cut));
     return new Map(answer?.rows.flatMap(([id, text]) => (text === null ? [] : [[Number(id), textOf(text)]])));
   }
