@@ -31,6 +31,8 @@ const makeWorld = (): World => {
     files: makeFiles(process.cwd(), person, stdin),
     lab: () => import('@coequal/lab'),
     gateway: () => import('@coequal/gateway'),
+    agent: () => import('@coequal/agent'),
+    runAgent: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/main')), args),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
     runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),

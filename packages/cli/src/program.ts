@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
+import { addAgentCommands } from './commands/agent.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addDiagnoseCommands } from './commands/diagnose.ts';
 import { addDrillCommand } from './commands/drill.ts';
@@ -67,6 +68,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);
   addPlatformCommand(program, world, outcome);
+  addAgentCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

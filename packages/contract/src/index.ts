@@ -1,6 +1,15 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
+export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
-export { type ChangeEvent, type ChangeKind, changeEvent, type Event, event, type LogEvent } from './events.ts';
+export {
+  type ChangeEvent,
+  type ChangeKind,
+  changeEvent,
+  changeKinds,
+  type Event,
+  event,
+  type LogEvent,
+} from './events.ts';
 export {
   acknowledgeRequest,
   assignRequest,
@@ -23,9 +32,7 @@ export {
   type TimelineEntry,
 } from './incidents.ts';
 export {
-  type ChangeNotice,
   type ChangeQuery,
-  changeNotice,
   changePage,
   changeQuery,
   type PostedAlerts,

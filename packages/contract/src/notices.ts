@@ -4,7 +4,6 @@
  */
 import { z } from 'zod';
 import { changeEvent, changeKinds } from './events.ts';
-import { place } from './place.ts';
 import { pageOf, pageQuery } from './problem.ts';
 
 const texts = z.record(z.string().max(200), z.string().max(10_000));
@@ -40,19 +39,6 @@ export const webhookMessage = z.object({
     .max(2_000),
 });
 
-export const changeNotice = z.object({
-  /** The same when the same change is told again; made of the rest unless given. */
-  id: z.string().min(1).max(200).optional(),
-  /** When it was made; now unless given. */
-  atMs: z.number().int().positive().optional(),
-  change: z.enum(changeKinds),
-  /** In words that complete "because of". No value of a row, no secret. */
-  text: z.string().trim().min(1).max(1_000),
-  place: place.default({}),
-  by: z.string().trim().min(1).max(200).optional(),
-  source: z.string().trim().min(1).max(200).default('webhook'),
-});
-
 export const changeQuery = z.object({
   ...pageQuery,
   fromMs: z.coerce.number().optional(),
@@ -65,7 +51,6 @@ export const changeQuery = z.object({
 
 export const changePage = pageOf(changeEvent);
 
-export type ChangeNotice = z.infer<typeof changeNotice>;
 export type ChangeQuery = z.infer<typeof changeQuery>;
 export type PostedAlerts = z.infer<typeof postedAlerts>;
 export type WebhookMessage = z.infer<typeof webhookMessage>;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatEstate } from './format.ts';
 import type { Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
+import type { Agent } from './model-agents.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 import { parseEstate } from './parse.ts';
 
@@ -129,6 +130,57 @@ const gateway: fc.Arbitrary<Gateway> = fc
     proxyToInstances,
   }));
 
+const agent: fc.Arbitrary<Agent> = fc
+  .tuple(
+    fc.integer({ min: 20_000, max: 30_000 }),
+    folder.map((path) => `/agent${path}`),
+    fc.boolean(),
+    optional(fc.record({ timePort: fc.constant(9_362), cgroup: folder, devices: fc.constant(['vda', 'nvme0n1']) })),
+    optional(
+      fc.record({
+        mounts: fc.array(folder),
+        interfaces: fc.constant(['eth0']),
+        webhook: fc.record({ tokenFile: folder }),
+      }),
+    ),
+    optional(
+      fc.record({
+        sendTo: fc.record({ store: fc.constant('http://10.0.0.1:8428'), platforms: fc.constant(['https://p:1/x']) }),
+      }),
+    ),
+    fc.integer({ min: 1_000, max: 3_600_000 }),
+  )
+  .map(([port, stateFolder, wholeMachine, place, parts, sendTo, everyMs]) => ({
+    name: 'agent',
+    host: 'host-0',
+    port,
+    stateFolder,
+    wholeMachine,
+    ...place,
+    ...parts,
+    databaseAccount: { user: 'watch', passwordFile: '/watch', authority: '/authority' },
+    databases: [
+      {
+        engine: 'postgres',
+        instance: 'ledger',
+        address: 'db.example',
+        port: 5_432,
+        account: { user: 'w', passwordFile: '/w' },
+      },
+    ],
+    logs: [{ path: '/var/log/error.log', format: 'mariadb', instance: 'bank' }],
+    scrapes: [
+      {
+        job: 'snmp',
+        url: 'http://[::1]:9116/snmp?target=a',
+        everyMs,
+        samples: 5,
+        service: 'x',
+      },
+    ],
+    ...sendTo,
+  }));
+
 const platform: fc.Arbitrary<Platform> = fc
   .tuple(
     folder.map((path) => `/platform${path}`),
@@ -171,6 +223,7 @@ const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean(
     links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
     services: service(sites, witness && sites === 3).map((only) => [only]),
     gateways: fc.array(gateway, { maxLength: 1 }),
+    agents: fc.array(agent, { maxLength: 1 }),
     platforms: fc.array(platform, { maxLength: 1 }),
     stores,
     limits: fc.record({

@@ -5,6 +5,7 @@
 import { stringify } from 'yaml';
 import type { Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
+import { formatAgent } from './to-agents.ts';
 
 /** YAML text. Nothing is left to defaults that may change, except lists that are empty. */
 export const formatEstate = (estate: Estate, comment?: string): string => {
@@ -17,6 +18,7 @@ export const formatEstate = (estate: Estate, comment?: string): string => {
       : { links: estate.links.map(({ between, rttMs }) => ({ between, rtt: `${rttMs}ms` })) }),
     services: estate.services.map(formatService),
     ...(estate.gateways.length === 0 ? {} : { gateways: estate.gateways }),
+    ...(estate.agents.length === 0 ? {} : { agents: estate.agents.map(formatAgent) }),
     ...(estate.platforms.length === 0 ? {} : { platforms: estate.platforms.map(formatPlatform) }),
     ...(estate.stores.length === 0 ? {} : { stores: estate.stores.map(formatStore) }),
     limits: formatLimits(estate.limits),

@@ -2,6 +2,8 @@
  * The estate as a value: everything Coequal looks after. `parseEstate` makes it from `coequal.yaml`; nothing
  * else does, so whoever holds an `Estate` holds a valid one. Every list is in the order of the file.
  */
+
+import type { Agent } from './model-agents.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 
 export type Estate = {
@@ -12,6 +14,7 @@ export type Estate = {
   readonly links: readonly Link[];
   readonly services: readonly Service[];
   readonly gateways: readonly Gateway[];
+  readonly agents: readonly Agent[];
   readonly platforms: readonly Platform[];
   readonly stores: readonly MetricStore[];
   readonly limits: Limits;

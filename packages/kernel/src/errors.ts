@@ -138,6 +138,13 @@ const registry = {
     advice:
       'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
+  // Store
+  STORE_CERTIFICATE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'The certificates of the store ({path}) are of no use: {reason}.',
+    advice: 'Name PEM files: the certificate, its key, and the authority that issued those of its clients.',
+  },
   // Gateway
   GATEWAY_UNKNOWN: {
     kind: 'user',
@@ -210,6 +217,37 @@ const registry = {
     retry: false,
     message: 'The gateway {name} has no session {id}.',
     advice: '`coequal gateway sessions` lists those it has.',
+  },
+  // Agent
+  AGENT_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no agent {name} in the estate {estate}.',
+    advice: 'Its agents: {known}.',
+  },
+  AGENT_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} has {count} agents, and none was named.',
+    advice: 'Name one with --host: {known}. An estate without any gets them under `agents:`, see docs/agent.md.',
+  },
+  AGENT_ALREADY_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'An agent with the state folder {folder} is already running (process {pid}).',
+    advice: 'End it first, or give this one another `stateFolder`.',
+  },
+  AGENT_NOT_STARTED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The agent {name} did not start: {reason}.',
+    advice: '{advice}',
+  },
+  AGENT_CHANGE_REFUSED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The agent at {url} did not take the change: {reason}.',
+    advice: 'Check that it runs on this machine, and that you may read its token ({tokenFile}).',
   },
   // Lab
   LAB_NOT_RUNNING: {

@@ -45,6 +45,7 @@ export const sampleEstate = (
     links: [],
     services: [whole],
     gateways: [],
+    agents: [],
     platforms: [],
     stores: [],
     limits: sampleLimits,

@@ -1,5 +1,12 @@
 /** Signals of the live window as the API gives them: search, course, and what moved with one of them. Pure over the window. */
-import type { CorrelateAnswer, CorrelateRequest, RangeAnswer, RangeQuery, SignalSearch } from '@coequal/contract';
+import {
+  type CorrelateAnswer,
+  type CorrelateRequest,
+  type RangeAnswer,
+  type RangeQuery,
+  rangePoints,
+  type SignalSearch,
+} from '@coequal/contract';
 import { correlate } from '@coequal/diagnosis';
 import { fail } from '@coequal/kernel';
 import { type Label, type LiveWindow, labelValue, type WindowSeries } from '@coequal/signals';

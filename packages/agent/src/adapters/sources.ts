@@ -1,0 +1,14 @@
+/** Everything that an agent collects from, as its settings say. */
+import type { Clock, Log } from '@coequal/kernel';
+import type { AgentSettings } from '../settings.ts';
+import type { Source } from '../source.ts';
+import { pageBytesOf } from './files.ts';
+import { hostSource } from './host-source.ts';
+import { scrapeSource } from './scrape-source.ts';
+
+export type SourcePorts = { readonly clock: Clock; readonly log: Log };
+
+export const openSources = async (settings: AgentSettings, { clock }: SourcePorts): Promise<readonly Source[]> => [
+  hostSource(settings, clock, await pageBytesOf()),
+  ...settings.scrapes.map((target) => scrapeSource(target, clock)),
+];
