@@ -1,9 +1,9 @@
 /** What the platform's core needs from outside, and what its routes may use of it. */
-import type { Incident, IncidentDiagnosis, PlatformHealth, StreamEvent } from '@coequal/contract';
+import type { Incident, IncidentDiagnosis, PlatformHealth } from '@coequal/contract';
+import type { IncidentScene } from '@coequal/diagnosis';
 import type { Clock, Counters, Log } from '@coequal/kernel';
 import type { LiveWindow, Sample, StoreResult } from '@coequal/signals';
 import type { Keeper } from './incidents/keeper.ts';
-import type { Scene } from './incidents/scene.ts';
 import type { Intake } from './ingest/intake.ts';
 import type { Stream } from './live/stream.ts';
 import type { Places } from './places.ts';
@@ -44,6 +44,5 @@ export type Core = {
   readonly health: () => PlatformHealth;
 };
 
-export type Diagnose = (scene: Scene) => IncidentDiagnosis;
-export type Learn = (incident: Incident, cause: string, scene: Scene) => void;
-export type Publish = (event: StreamEvent) => void;
+export type Diagnose = (scene: IncidentScene) => IncidentDiagnosis;
+export type Learn = (incident: Incident, cause: string, scene: IncidentScene) => void;

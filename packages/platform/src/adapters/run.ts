@@ -3,6 +3,7 @@
  * order on SIGTERM and SIGINT. What can be wrong is told in one line, and the exit code is 2.
  */
 import { mkdir } from 'node:fs/promises';
+import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { StoreClient } from '@coequal/signals';
@@ -74,7 +75,7 @@ const serve = async (options: RunOptions, settings: PlatformSettings): Promise<n
       events: makeEventStore(database),
       rules: () => undefined,
       isSilenced: () => false,
-      diagnose: undefined,
+      diagnose: diagnoseIncident,
       learn: undefined,
     });
     const server = await startServer({

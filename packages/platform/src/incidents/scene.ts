@@ -2,24 +2,11 @@
  * What a diagnosis is made from: the signals of the incident's surroundings out of the live window, with the events and details
  * of the same time. Bounded: what stands still goes first, then what is farthest away.
  */
-import type { ChangeEvent, DatabaseDetail, Incident, IncidentDiagnosis, LogEvent, Place } from '@coequal/contract';
-import type { Signal, SignalWindow } from '@coequal/diagnosis';
-import type { Estate } from '@coequal/estate';
+import type { ChangeEvent, DatabaseDetail, Incident, LogEvent, Place } from '@coequal/contract';
+import type { IncidentScene, Signal, SignalWindow } from '@coequal/diagnosis';
 import { type LiveWindow, labelValue, type WindowSeries } from '@coequal/signals';
 import { limits } from '../limits.ts';
 import { nearness, type Places } from '../places.ts';
-
-export type Scene = {
-  readonly nowMs: number;
-  readonly window: SignalWindow;
-  readonly triggers: readonly { readonly name: string; readonly place: Place; readonly startedMs: number }[];
-  readonly changes: readonly ChangeEvent[];
-  readonly logs: readonly LogEvent[];
-  readonly details: ReadonlyMap<string, readonly DatabaseDetail[]>;
-  readonly estate: Estate;
-};
-
-export type Diagnose = (scene: Scene) => IncidentDiagnosis;
 
 export type SceneSources = {
   readonly window: LiveWindow;
@@ -32,7 +19,7 @@ export type SceneSources = {
 /** Changes before the onset are suspects for so long. */
 const changesMs = 30 * 60_000;
 
-export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number): Scene => {
+export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number): IncidentScene => {
   const { places } = sources;
   const scope = scopeOf(incident, places);
   const window = windowOf(sources.window, scope, nowMs);

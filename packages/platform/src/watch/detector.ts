@@ -22,19 +22,15 @@ const enough = 16;
 /** So many samples in a row below the end it is over; the end lies below the beginning, so that nothing flaps. */
 const calmSamples = 5;
 const endShare = 0.6;
-/** What is this far beyond needs two samples. */
-const farFactor = 2;
-const farDeviation = 6;
 
 export class Detector {
   readonly #indicator: Indicator;
-  #drift: DriftDetector = makeDriftDetector();
+  #drift: DriftDetector;
   readonly #values = new Float64Array(kept).fill(Number.NaN);
   #count = 0;
   #samples = 0;
   #median = Number.NaN;
   #maximum = Number.NaN;
-  #far = 0;
   #calm = 0;
   #firing = false;
   #sinceMs = 0;
@@ -43,6 +39,7 @@ export class Detector {
 
   constructor(indicator: Indicator) {
     this.#indicator = indicator;
+    this.#drift = driftOf(indicator);
   }
 
   get state(): DetectorState {
@@ -59,17 +56,12 @@ export class Detector {
     this.#seenSecond = second;
     if (!Number.isFinite(value)) return;
     this.#value = value;
-    const { deviation, drifting } = this.#drift.observe(value);
+    const { drifting } = this.#drift.observe(value);
     const beyond = this.#beyond(value);
-    this.#far = beyond >= farFactor && Math.abs(deviation) >= farDeviation ? this.#far + 1 : 0;
     if (!this.#firing) {
-      const wanted = this.#indicator.direction === 'above' ? deviation > 0 : deviation < 0;
-      if (beyond >= 1 && wanted && (drifting || this.#far >= 2)) {
-        [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
-        return;
-      }
+      if (beyond >= 1 && drifting) [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
       // What leans towards an alarm is not made the usual while it is being judged.
-      if (beyond < 1) this.#learn(value);
+      else if (beyond < 1) this.#learn(value);
       return;
     }
     this.#calm = beyond >= endShare ? 0 : this.#calm + 1;
@@ -80,7 +72,6 @@ export class Detector {
   /** Nothing was heard for long: what fired is over, and told elsewhere as silence. */
   silent(): void {
     this.#firing = false;
-    this.#far = 0;
   }
 
   get #usual(): number {
@@ -108,8 +99,13 @@ export class Detector {
 
   /** A level that stays is the usual one from now on. */
   #forget(): void {
-    this.#drift = makeDriftDetector();
+    this.#drift = driftOf(this.#indicator);
     this.#values.fill(Number.NaN);
-    [this.#count, this.#samples, this.#far, this.#calm, this.#firing] = [0, 0, 0, 0, false];
+    [this.#count, this.#samples, this.#calm, this.#firing] = [0, 0, 0, false];
   }
 }
+
+/** Smaller shares of the usual concern nobody. */
+const leastShare = 0.05;
+
+const driftOf = ({ direction }: Indicator): DriftDetector => makeDriftDetector({ worse: direction, leastShare });

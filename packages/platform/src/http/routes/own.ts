@@ -30,6 +30,14 @@ export const makeOwnRoutes = (document: () => Readonly<Record<string, unknown>>)
   textRoute({
     ...looking,
     method: 'GET',
+    path: '/healthz',
+    summary: 'The same.',
+    type: 'text/plain; charset=utf-8',
+    handle: () => 'Healthy.\n',
+  }),
+  textRoute({
+    ...looking,
+    method: 'GET',
     path: '/metrics',
     summary: 'Its own metrics, in Prometheus’ text format.',
     type: prometheusContentType,
