@@ -10,6 +10,8 @@ export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export type { HostScope } from './host/scope.ts';
+export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
+export { LogReader } from './logs/reader.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';

@@ -4,11 +4,13 @@ import type { AgentSettings } from '../settings.ts';
 import type { Source } from '../source.ts';
 import { pageBytesOf } from './files.ts';
 import { hostSource } from './host-source.ts';
+import { logSource } from './log-sources.ts';
 import { scrapeSource } from './scrape-source.ts';
 
 export type SourcePorts = { readonly clock: Clock; readonly log: Log };
 
 export const openSources = async (settings: AgentSettings, { clock }: SourcePorts): Promise<readonly Source[]> => [
   hostSource(settings, clock, await pageBytesOf()),
+  ...(settings.logs.length === 0 ? [] : [await logSource(settings)]),
   ...settings.scrapes.map((target) => scrapeSource(target, clock)),
 ];
