@@ -36,7 +36,7 @@ const rules: readonly (readonly [RegExp, string])[] = [
   [/(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])/gi, masked],
   [/\b0x[0-9a-f]+\b/gi, masked],
   [/\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{6,}\b/gi, masked],
-  [/(?<![A-Za-z_])[-+]?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?(?![A-Za-z_])/gi, masked],
+  [/(?<![A-Za-z_])[-+]?\d+(?:[.,:]\d+)*(?:e[-+]?\d+)?(?![A-Za-z_\d])/gi, masked],
   [/\d{4,}/g, masked],
 ];
 
