@@ -10,6 +10,8 @@ import type {
   BenchName,
   BenchOptions,
   BenchTell,
+  DiagnoseDrillOptions,
+  DiagnoseReport,
   EndedLab,
   Interactive,
   LabDrillOptions,
@@ -112,6 +114,11 @@ export type LabPort = {
     progress: LabProgress,
     signal: AbortSignal,
   ) => Promise<readonly DrillReport[]>;
+  readonly runDiagnoseDrill: (
+    options: DiagnoseDrillOptions,
+    progress: LabProgress,
+    signal: AbortSignal,
+  ) => Promise<DiagnoseReport>;
   /** Ends what it started, and rejects, when the signal is aborted. */
   readonly runBench: (
     names: readonly BenchName[],

@@ -35,6 +35,7 @@ export type {
   SendTo,
   WatchedDatabase,
 } from './model-agents.ts';
+export type { MetricStore, Platform } from './model-platform.ts';
 export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export {
@@ -52,5 +53,6 @@ export {
   votesBySite,
   votesOf,
 } from './queries.ts';
+export { isLoopback } from './rules-platform.ts';
 export { maximumFileBytes } from './source.ts';
 export { silenceByPreset } from './to-estate.ts';

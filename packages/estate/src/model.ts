@@ -4,6 +4,7 @@
  */
 
 import type { Agent } from './model-agents.ts';
+import type { MetricStore, Platform } from './model-platform.ts';
 
 export type Estate = {
   readonly version: 1;
@@ -14,6 +15,8 @@ export type Estate = {
   readonly services: readonly Service[];
   readonly gateways: readonly Gateway[];
   readonly agents: readonly Agent[];
+  readonly platforms: readonly Platform[];
+  readonly stores: readonly MetricStore[];
   readonly limits: Limits;
 };
 

@@ -13,6 +13,7 @@ import { hostNamed, loopbackOf, metricsAddress, placedInstances, votesBySite, vo
 import { duplicates, isBelow, named, perService, type Rule } from './rule.ts';
 import { agentRules, agentWarnings } from './rules-agents.ts';
 import { gatewayRules, gatewayWarnings } from './rules-gateway.ts';
+import { platformRules } from './rules-platform.ts';
 
 export const checkRules = (
   estate: Estate,
@@ -421,6 +422,7 @@ const errorRules: readonly Rule[] = [
   memorySuffices,
   ...gatewayRules,
   ...agentRules,
+  ...platformRules,
 ];
 
 const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings, ...agentWarnings];

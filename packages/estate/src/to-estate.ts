@@ -18,6 +18,7 @@ import type {
 } from './model.ts';
 import type { EstateFile } from './schema.ts';
 import { toAgent } from './to-agents.ts';
+import { toPlatform, toStore } from './to-platform.ts';
 
 /** The model of a file whose shape is right. */
 export const toEstate = (file: EstateFile): Estate => ({
@@ -28,6 +29,8 @@ export const toEstate = (file: EstateFile): Estate => ({
   services: file.services.map(toService),
   gateways: file.gateways.map(toGateway),
   agents: file.agents.map(toAgent),
+  platforms: file.platforms.map(toPlatform),
+  stores: file.stores.map(toStore),
   limits: {
     connectionsPerInstance: file.limits.connectionsPerInstance,
     bufferPoolBytes: file.limits.bufferPool,

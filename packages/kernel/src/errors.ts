@@ -138,6 +138,13 @@ const registry = {
     advice:
       'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
+  // Store
+  STORE_CERTIFICATE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'The certificates of the store ({path}) are of no use: {reason}.',
+    advice: 'Name PEM files: the certificate, its key, and the authority that issued those of its clients.',
+  },
   // Gateway
   GATEWAY_UNKNOWN: {
     kind: 'user',

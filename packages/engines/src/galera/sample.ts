@@ -46,6 +46,8 @@ export const sampleEstate = (
     services: [whole],
     gateways: [],
     agents: [],
+    platforms: [],
+    stores: [],
     limits: sampleLimits,
   };
   return { estate, service: whole, placed };
