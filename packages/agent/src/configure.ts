@@ -86,6 +86,8 @@ const ownInstances = (estate: Estate, { host, databaseAccount }: Agent, { site }
         address: at.address,
         port: ports.client,
         account: accountOf(databaseAccount, service.tls),
+        serverName: name,
+        isHere: true,
       })),
   );
 };
@@ -109,6 +111,8 @@ const watchedDatabase = (file: WatchedDatabase, home: Home): DatabaseTarget => (
   port: file.port,
   ...(file.database === undefined ? {} : { database: file.database }),
   account: file.account,
+  serverName: file.address,
+  isHere: false,
 });
 
 const ownGateways = (estate: Estate, { host, site }: Home): readonly ScrapeTarget[] =>

@@ -12,6 +12,10 @@ export type DatabaseTarget = {
   readonly port: number;
   readonly database?: string;
   readonly account: DatabaseAccount;
+  /** What its certificate must be for. */
+  readonly serverName: string;
+  /** Its process is one of this host. */
+  readonly isHere: boolean;
 };
 
 export type ScrapeTarget = ClientCertificates & {

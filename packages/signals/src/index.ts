@@ -1,3 +1,6 @@
+export { HttpClock } from './clock/adapters/http-clock.ts';
+export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
+export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
