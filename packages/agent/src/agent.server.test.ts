@@ -146,7 +146,7 @@ test('what it sees arrives in the store and at the platform, and nothing is lost
   // One value for every round that was counted: none was lost, none is there twice.
   const query = async (text: string): Promise<number> => {
     const answer = await client.instant(text, systemClock.now());
-    return answer.ok ? (answer.series[0]?.points.at(-1)?.value ?? Number.NaN) : Number.NaN;
+    return answer.ok ? (answer.series[0]?.values.at(-1) ?? Number.NaN) : Number.NaN;
   };
   const counted = await waitFor('the last samples', async () => {
     const stored = await query('count_over_time(node_time_seconds{host="north-1",job="node",site="north"}[10m])');
