@@ -35,6 +35,7 @@ const makeWorld = (): World => {
     runAgent: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/main')), args),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
+    runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };

@@ -47,6 +47,8 @@ export type World = {
   readonly runAgent: (args: readonly string[]) => Promise<number>;
   /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
   readonly runGateway: (args: readonly string[]) => Promise<number>;
+  /** Runs a platform's program in the foreground, in the same way. */
+  readonly runPlatform: (args: readonly string[]) => Promise<number>;
   readonly version: string;
 };
 

@@ -27,6 +27,14 @@ export {
   remoteWriteLimits,
 } from './remote/remote-write.ts';
 export {
+  type AlertsTold,
+  type GroupStatus,
+  type RulesOptions,
+  type RunningRules,
+  runRules,
+} from './rules/adapters/run.ts';
+export type { RuleSink } from './rules/adapters/sending.ts';
+export {
   type Alert,
   type AlertChange,
   type AlertContext,
@@ -37,6 +45,7 @@ export {
   stepAlerts,
   usualAlertLimit,
 } from './rules/alerts.ts';
+export type { RuleStore } from './rules/group.ts';
 export type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './rules/model.ts';
 export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/parse.ts';
 export { type RecordResult, recordPoints } from './rules/records.ts';
@@ -63,6 +72,7 @@ export {
   type WriteOutcome,
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
+export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,

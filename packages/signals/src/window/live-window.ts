@@ -85,6 +85,7 @@ export class LiveWindow {
   readonly #byName = new Map<string, Set<WindowSeries>>();
   #sweptSecond = -1;
   #rings = 0;
+  #generation = 0;
   #full = 0;
   #old = 0;
   #future = 0;
@@ -102,6 +103,11 @@ export class LiveWindow {
   /** Number of series whose values differ from each other. */
   get rings(): number {
     return this.#rings;
+  }
+
+  /** Another number whenever series came or went: what was looked up before may be wrong then. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The series of a name, to look at the newest values of many without copies. */
@@ -240,6 +246,7 @@ export class LiveWindow {
     }
     const made = new WindowSeries(name, labels, key);
     this.#series.set(key, made);
+    this.#generation += 1;
     const named = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, named.add(made));
     return made;
@@ -255,6 +262,7 @@ export class LiveWindow {
 
   #drop(series: WindowSeries): void {
     this.#series.delete(series.key);
+    this.#generation += 1;
     if (series.ring !== undefined) this.#rings -= 1;
     const named = this.#byName.get(series.name);
     named?.delete(series);
