@@ -14,8 +14,11 @@ export type CompanionName =
   | 'haproxy'
   | 'keepalived'
   | 'libmariadb'
+  | 'mysqld-exporter'
   | 'node-exporter'
   | 'php-mysqli'
+  | 'postgres-exporter'
+  | 'postgresql'
   | 'prometheus'
   | 'pymysql'
   | 'sysbench'
@@ -46,6 +49,27 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     packages: [],
     alone: [['prometheus-node-exporter']],
     files: ['usr/bin/prometheus-node-exporter'],
+  },
+  'mysqld-exporter': {
+    packages: [],
+    alone: [['prometheus-mysqld-exporter']],
+    files: ['usr/bin/prometheus-mysqld-exporter'],
+  },
+  'postgres-exporter': {
+    packages: [],
+    alone: [['prometheus-postgres-exporter']],
+    files: ['usr/bin/prometheus-postgres-exporter'],
+  },
+  postgresql: {
+    // What the server links to and small systems lack. The rest of what its package depends on is for the distribution's own
+    // service, and a compiler (LLVM) that the server does without.
+    packages: [['libxml2'], ['libldap-2.5-0', 'libldap2'], ['libgssapi-krb5-2']],
+    alone: [
+      ['postgresql-15', 'postgresql-17', 'postgresql-16', 'postgresql-14'],
+      ['postgresql-client-15', 'postgresql-client-17', 'postgresql-client-16', 'postgresql-client-14'],
+      ['libpq5'],
+    ],
+    files: ['usr/lib/postgresql/*/bin/postgres', 'usr/lib/postgresql/*/bin/initdb', 'usr/lib/postgresql/*/bin/pg_ctl'],
   },
   keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
   'connector-j': {

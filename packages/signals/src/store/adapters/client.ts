@@ -91,7 +91,10 @@ export type SendResult = {
 };
 
 /** Sends what waits, in order, until nothing waits or the store asks for later. Call it again after a while. */
-export const sendWaiting = async (outbox: Outbox, client: StoreClient): Promise<SendResult> => {
+export const sendWaiting = async (
+  outbox: Outbox,
+  client: { readonly write: (body: Uint8Array) => Promise<WriteOutcome> },
+): Promise<SendResult> => {
   let [taken, refused] = [0, 0];
   for (let body = await outbox.peek(); body !== undefined; body = await outbox.peek()) {
     const answer = await client.write(body);

@@ -1,0 +1,94 @@
+/**
+ * The onset of an incident that is going on: the second at which most signals left their level for the one they have now. Every signal
+ * votes for the split that parts it best, around the time at which something fired; the earliest second with enough votes wins,
+ * because a fault spreads: what moved later moved because of it.
+ */
+import { robustOf } from '../statistics.ts';
+import type { SignalWindow } from '../window.ts';
+import { isCounter } from './names.ts';
+import { ratesOf } from './view.ts';
+
+export type LiveOnset = {
+  readonly row: number;
+  /** Share of the signals that moved there; 0 where none did. */
+  readonly share: number;
+};
+
+/** Seconds before the first trigger in which a fault may have begun, and after which it has not. */
+const lookBack = 45;
+const lookAhead = 3;
+/** Levels are compared over so many seconds to both sides of a split. */
+const side = 60;
+const nearSide = 10;
+/** A jump by fewer deviations, or one that is less sure, says nothing. */
+const [leastJump, leastSure] = [2, 6];
+const clip = 10;
+/** A signal without a value for so long has fallen silent, which weighs as much as a jump by so many deviations. */
+const [silentRows, silentWeight] = [3, 4];
+/** A second counts as the onset from this share of the votes of the strongest. */
+const enoughVotes = 0.35;
+
+/** @param firedRow of the first trigger; undefined: nobody knows, all of the window but its beginning is looked at */
+export const liveOnset = (window: SignalWindow, firedRow: number | undefined): LiveOnset => {
+  const { length } = window;
+  const from = Math.max(5, firedRow === undefined ? Math.min(30, length >> 2) : Math.floor(firedRow) - lookBack);
+  const to = Math.min(length - 1, firedRow === undefined ? length - 1 : Math.floor(firedRow) + lookAhead);
+  const fallback = Math.max(0, Math.min(length - 1, firedRow === undefined ? length - 5 : Math.floor(firedRow)));
+  if (to <= from) return { row: fallback, share: 0 };
+  const votes = new Float64Array(to - from + 1);
+  let moved = 0;
+  for (const signal of window.signals) {
+    const begin = Math.max(0, from - side);
+    const raw = signal.values.subarray(begin);
+    const vote = bestSplit(isCounter(signal) ? ratesOf(raw) : raw, from - begin, to - begin);
+    if (vote === undefined) continue;
+    moved += 1;
+    const place = vote.row + begin - from;
+    votes[place] = (votes[place] ?? 0) + vote.weight;
+  }
+  if (moved === 0) return { row: fallback, share: 0 };
+  // Collectors read once a second, each at its own moment: votes for neighbouring seconds belong together.
+  const smooth = votes.map((vote, place) => vote + 0.6 * ((votes[place - 1] ?? 0) + (votes[place + 1] ?? 0)));
+  const most = Math.max(...smooth);
+  let place = smooth.findIndex((vote) => vote >= most * enoughVotes);
+  while (place + 1 < votes.length && (smooth[place + 1] ?? 0) > (smooth[place] ?? 0)) place += 1;
+  return { row: from + place, share: moved / Math.max(1, window.signals.length) };
+};
+
+/**
+ * The row at which a signal left its level most sharply: means of some seconds to both sides, by how sure their difference is. A
+ * signal that fell silent left its level too. Load that wanders parts nowhere sharply, so it has no vote.
+ */
+const bestSplit = (values: Float64Array, from: number, to: number) => {
+  const { median, scale } = robustOf(values.subarray(Math.max(0, from - side), from));
+  if (Number.isNaN(median)) return undefined;
+  let newest = values.length - 1;
+  while (newest >= 0 && !Number.isFinite(values[newest])) newest -= 1;
+  if (values.length - 1 - newest >= silentRows && newest + 1 >= from && newest + 1 <= to)
+    return { row: newest + 1, weight: silentWeight };
+  const unit = Math.max(scale, Math.abs(median) * 0.05, 1e-9);
+  const sums = new Float64Array(values.length + 1);
+  const counts = new Int32Array(values.length + 1);
+  for (let row = 0; row < values.length; row += 1) {
+    const deviation = ((values[row] ?? Number.NaN) - median) / unit;
+    const measured = Number.isFinite(deviation);
+    sums[row + 1] = (sums[row] ?? 0) + (measured ? Math.max(-clip, Math.min(clip, deviation)) : 0);
+    counts[row + 1] = (counts[row] ?? 0) + (measured ? 1 : 0);
+  }
+  const meanOf = (start: number, end: number): readonly [mean: number, count: number] => {
+    const count = (counts[end] ?? 0) - (counts[start] ?? 0);
+    return [((sums[end] ?? 0) - (sums[start] ?? 0)) / count, count];
+  };
+  let best: { readonly row: number; readonly sure: number; readonly jump: number } | undefined;
+  for (let row = from; row <= to; row += 1) {
+    const [before, countBefore] = meanOf(Math.max(0, row - nearSide), row);
+    const [after, countAfter] = meanOf(row, Math.min(values.length, row + nearSide));
+    if (countBefore < 4 || countAfter < 2) continue;
+    const jump = Math.abs(after - before);
+    const sure = jump / Math.sqrt(1 / countBefore + 1 / countAfter);
+    if (best === undefined || sure > best.sure) best = { row, sure, jump };
+  }
+  return best === undefined || best.sure < leastSure || best.jump < leastJump
+    ? undefined
+    : { row: best.row, weight: Math.min(8, best.jump) };
+};

@@ -1,0 +1,186 @@
+/** What is asked of databases, and what they say of it in figures: more requests, failed log-ins, connections, conflicts, an applier that lags. */
+import { type Finding, factorOf, grade, numberWith, said } from '../../incident/finding.ts';
+import type { Entity } from '../../incident/graph.ts';
+import type { Reading, View } from '../../incident/view.ts';
+import { detailFinding } from './host.ts';
+
+export const workloadFindings = (view: View): readonly Finding[] => [
+  ...view.graph.services.flatMap((service) => {
+    const members = view.graph.instances.filter(({ place }) => place.service === service.name);
+    const gateways = view.graph.gateways.filter(({ place }) => place.service === service.name);
+    return [spike, logins, conflicts].flatMap((look) => look(view, service, members, gateways));
+  }),
+  ...view.graph.instances.flatMap((instance) => [...connections(view, instance), ...applier(view, instance)]),
+];
+
+type Look = (
+  view: View,
+  service: Entity,
+  instances: readonly Entity[],
+  gateways: readonly Entity[],
+) => readonly Finding[];
+
+/** Sum of a signal over entities; a part of it that is silent counts as nothing, so that what moved elsewhere adds up to the same. */
+const total = (
+  view: View,
+  entities: readonly Entity[],
+  name: string,
+  labels?: Readonly<Record<string, string>>,
+): Reading | undefined => {
+  const parts = entities.flatMap((entity) => view.read(entity, name, labels) ?? []);
+  const first = parts[0];
+  if (first === undefined) return undefined;
+  const sum = new Float64Array(view.end).fill(Number.NaN);
+  for (const { values } of parts)
+    for (let row = 0; row < sum.length; row += 1) {
+      const value = values[row] ?? Number.NaN;
+      if (Number.isNaN(value)) continue;
+      const before = sum[row] ?? Number.NaN;
+      sum[row] = Number.isNaN(before) ? value : before + value;
+    }
+  return view.readingOf(name, labels ?? {}, sum);
+};
+
+const riseOf = (reading: Reading | undefined): number =>
+  reading === undefined || Number.isNaN(reading.now)
+    ? 0
+    : reading.now - (Number.isNaN(reading.before) ? 0 : reading.before);
+
+const spike: Look = (view, service, instances, gateways) => {
+  const requests =
+    total(view, gateways, 'coequal_gateway_user_requests_total') ??
+    total(view, instances, 'mysql_global_status_questions');
+  const questions = total(view, instances, 'mysql_global_status_questions');
+  const clients =
+    total(view, gateways, 'coequal_gateway_connections') ??
+    total(view, instances, 'mysql_global_status_threads_connected');
+  if (requests === undefined || questions === undefined || Number.isNaN(requests.before)) return [];
+  const factor = Math.max(factorOf(requests, 20), factorOf(questions, 20));
+  const moreClients = factorOf(clients, 5);
+  const strength = either2(0.85 * grade(factor, 1.35, 2.2), 0.5 * grade(factor, 1.2, 1.6) * grade(moreClients, 1.3, 2));
+  const shown = factorOf(requests, 20) >= factorOf(questions, 20) ? requests : questions;
+  const text = `${numberWith(shown.now, 'requests/s')} arrive (before ${numberWith(shown.before, '/s')})`;
+  if (strength < 0.1) return [detailFinding(service, 'load spike', 0, text)];
+  return [
+    detailFinding(service, 'load spike', strength, text, [
+      said('requests', shown, '/s'),
+      clients === undefined ? undefined : said('connections', clients, ''),
+    ]),
+  ];
+};
+
+const either2 = (a: number, b: number): number => 1 - (1 - a) * (1 - b);
+
+const logins: Look = (view, service, instances, gateways) => {
+  const denied = total(view, instances, 'mysql_global_status_access_denied_errors');
+  const aborted = total(view, instances, 'mysql_global_status_aborted_connects');
+  const results = new Set(
+    gateways.flatMap((gateway) =>
+      (view.signalsOf(gateway.key).get('coequal_gateway_logins_total') ?? []).map(
+        ({ labels }) => labels['result'] ?? '',
+      ),
+    ),
+  );
+  results.delete('ok');
+  const atGateways = [...results].flatMap(
+    (result) => total(view, gateways, 'coequal_gateway_logins_total', { result }) ?? [],
+  );
+  const blocked = total(view, gateways, 'coequal_gateway_connections_refused_total', { reason: 'blocked' });
+  if (denied === undefined && aborted === undefined && atGateways.length === 0) return [];
+  const worst = [denied, aborted, blocked, ...atGateways]
+    .filter((each) => each !== undefined)
+    .toSorted((a, b) => riseOf(b) - riseOf(a))[0];
+  const strength = Math.max(
+    0.95 * grade(riseOf(denied), 0.5, 5),
+    0.85 * grade(riseOf(aborted), 0.5, 5),
+    0.9 * grade(riseOf(blocked), 0.5, 5),
+    ...atGateways.map((each) => 0.95 * grade(riseOf(each), 0.5, 5)),
+  );
+  if (strength < 0.1 || worst === undefined)
+    return [detailFinding(service, 'failed log-ins', 0, 'no more log-ins fail than before')];
+  return [
+    detailFinding(
+      service,
+      'failed log-ins',
+      strength,
+      `${numberWith(riseOf(worst), 'log-ins/s')} more than before are refused`,
+      [said('refused log-ins', worst, '/s')],
+    ),
+  ];
+};
+
+const conflicts: Look = (view, service, instances, gateways) => {
+  const failures = total(view, instances, 'mysql_global_status_wsrep_local_cert_failures');
+  const aborts = total(view, instances, 'mysql_global_status_wsrep_local_bf_aborts');
+  const deadlocks = total(view, instances, 'mysql_global_status_innodb_deadlocks');
+  const told = total(view, gateways, 'coequal_gateway_user_conflicts_total');
+  const known = [failures, aborts, deadlocks, told].filter((each) => each !== undefined);
+  const worst = known.toSorted((a, b) => riseOf(b) - riseOf(a))[0];
+  if (worst === undefined) return [];
+  const rise = known.reduce((sum, each) => Math.max(sum, riseOf(each)), 0);
+  const commits = total(view, instances, 'mysql_global_status_commands_total', { command: 'commit' });
+  const share = rise / Math.max(1, commits?.now ?? 1);
+  const strength =
+    0.9 *
+    Math.max(grade(rise, 2, 12), grade(share, 0.02, 0.15)) *
+    grade(factorOf(worst, 0.5), 1.8, 4) *
+    grade(rise, 0.3, 2);
+  const text = `${numberWith(worst.now, 'transactions/s')} are refused because another one changed the same rows (before ${numberWith(worst.before, '/s')})`;
+  if (strength < 0.1) return [detailFinding(service, 'hot row conflicts', 0, text)];
+  return [detailFinding(service, 'hot row conflicts', strength, text, [said('conflicts', worst, '/s')])];
+};
+
+const connections = (view: View, instance: Entity): readonly Finding[] => {
+  const open =
+    view.read(instance, 'mysql_global_status_threads_connected') ?? view.read(instance, 'pg_stat_activity_count');
+  const most = view.latest(instance, 'mysql_global_variables_max_connections');
+  const refused = view.read(instance, 'mysql_global_status_connection_errors_total', { error: 'max_connections' });
+  const running = view.read(instance, 'mysql_global_status_threads_running');
+  if (open === undefined || Number.isNaN(open.now)) return [];
+  const share = most === undefined || !(most > 0) ? 0 : open.now / most;
+  const idle = 1 - 0.5 * grade((running?.now ?? 0) / Math.max(1, open.now), 0.3, 0.8);
+  const strength = Math.max(
+    0.9 * grade(share, 0.85, 0.98) * grade(factorOf(open, 2), 1.1, 1.5),
+    0.95 * grade(riseOf(refused), 0.1, 2),
+    0.35 * grade(factorOf(open, 5), 2, 5) * idle,
+  );
+  const text = `${numberWith(open.now, '')} of ${most ?? 'an unknown number of'} connections are taken (before ${numberWith(open.before, '')})`;
+  if (strength < 0.1) return [detailFinding(instance, 'connections exhausted', 0, text)];
+  return [
+    detailFinding(instance, 'connections exhausted', strength, text, [
+      said('connections', open, ''),
+      refused === undefined ? undefined : said('refused for want of a connection', refused, '/s'),
+    ]),
+  ];
+};
+
+const applier = (view: View, instance: Entity): readonly Finding[] => {
+  const queue = view.read(instance, 'mysql_global_status_wsrep_local_recv_queue');
+  const sent = view.read(instance, 'mysql_global_status_wsrep_flow_control_sent');
+  const paused = view.graph.instances.flatMap((other) =>
+    other.place.service === instance.place.service
+      ? (view.read(other, 'mysql_global_status_wsrep_flow_control_paused_ns') ?? [])
+      : [],
+  );
+  if (queue === undefined || Number.isNaN(queue.now)) return [];
+  const stopped = Math.max(0, ...paused.map((each) => riseOf(each) / 1e9));
+  const most = Math.max(
+    queue.now,
+    ...queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value)),
+  );
+  const strength = Math.max(
+    0.85 *
+      grade(most - (queue.before || 0), 8, 60) *
+      (0.4 + 0.6 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1))),
+    0.6 * grade(riseOf(sent), 0.2, 2),
+  );
+  const text = `${numberWith(most, 'write sets')} wait to be applied (before ${numberWith(queue.before, '')}), and the group is stopped ${numberWith(stopped, '%')} of the time`;
+  if (strength < 0.1)
+    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(queue.now, '')}`)];
+  return [
+    detailFinding(instance, 'slow applier', strength, text, [
+      said('write sets waiting', queue, ''),
+      sent === undefined ? undefined : said('flow control sent', sent, '/s'),
+    ]),
+  ];
+};
