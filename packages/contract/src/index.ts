@@ -1,5 +1,10 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
-export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
+export {
+  type DatabaseDetail,
+  type DatabaseSession,
+  databaseDetail,
+  type StatementActivity,
+} from './database-detail.ts';
 export type { ChangeEvent, ChangeKind, Event, LogEvent } from './events.ts';
 export type {
   Evidence,

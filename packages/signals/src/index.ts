@@ -11,6 +11,7 @@ export { HostCollector, type HostCollectorOptions } from './host/adapters/collec
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
+export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
