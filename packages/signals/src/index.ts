@@ -17,6 +17,7 @@ export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
 export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
+export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
