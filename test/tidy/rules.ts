@@ -52,7 +52,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['engines'],
   gateway: ['engines'],
-  signals: ['engines'],
+  signals: ['engines', 'trust'],
 };
 
 /**
@@ -194,6 +194,7 @@ export const worldModules: Readonly<Record<string, readonly string[]>> = {
   'node:cluster': [],
   mysql2: [],
   'mysql2/promise': [],
+  pg: [],
 };
 
 export const limits = { lines: 600, fileBytes: 400 * 1_024 };

@@ -31,8 +31,11 @@ const makeWorld = (): World => {
     files: makeFiles(process.cwd(), person, stdin),
     lab: () => import('@coequal/lab'),
     gateway: () => import('@coequal/gateway'),
+    agent: () => import('@coequal/agent'),
+    runAgent: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/main')), args),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
+    runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };

@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
+import { addAgentCommands } from './commands/agent.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addDiagnoseCommands } from './commands/diagnose.ts';
 import { addDrillCommand } from './commands/drill.ts';
@@ -11,6 +12,7 @@ import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
 import { addGatewayCommands } from './commands/gateway.ts';
 import { addLabCommands } from './commands/lab.ts';
+import { addPlatformCommand } from './commands/platform.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
 
@@ -65,6 +67,8 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addBenchCommand(program, world, outcome);
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);
+  addPlatformCommand(program, world, outcome);
+  addAgentCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

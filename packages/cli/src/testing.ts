@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fail, seededRandom } from '@coequal/kernel';
-import type { BenchFigure, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
+import type { BenchFigure, DiagnoseReport, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
 import { makeFiles } from './files.ts';
 import { run } from './program.ts';
@@ -15,6 +15,7 @@ export type LabScript = {
   /** The lab is found, and never answers. */
   readonly silent?: true;
   readonly reports?: readonly DrillReport[];
+  readonly diagnosed?: DiagnoseReport;
   readonly figures?: readonly BenchFigure[];
   /** What starting does instead of succeeding. */
   readonly start?: (signal: AbortSignal) => Promise<never>;
@@ -83,10 +84,19 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
         heard();
       }),
     gateway: async () => script.gateway ?? import('@coequal/gateway'),
+    agent: () => import('@coequal/agent'),
+    runAgent: async (agentArgs) => {
+      calls.push(`agent ${agentArgs.join(' ')}`);
+      return 0;
+    },
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: async (gatewayArgs) => {
       calls.push(`gateway ${gatewayArgs.join(' ')}`);
       return script.gatewayEnds ?? 0;
+    },
+    runPlatform: async (platformArgs) => {
+      calls.push(`platform ${platformArgs.join(' ')}`);
+      return 0;
     },
     version: '0.0.0',
   };
@@ -144,6 +154,11 @@ const makeLab = (script: LabScript, note: (call: string, value?: unknown) => voi
     runLabDrill: async (options) => {
       note('drill', options);
       return script.reports ?? [];
+    },
+    runDiagnoseDrill: async (options) => {
+      note('diagnose', options);
+      if (script.diagnosed === undefined) throw new Error('no report is scripted');
+      return script.diagnosed;
     },
     runBench: async (names, options, { figure, progress }, signal) => {
       note('bench', { names, ...options });

@@ -119,7 +119,7 @@ describe('faults', () => {
   });
 
   test('every kind has words for the help', () => {
-    expect(faultKinds).toHaveLength(13);
-    expect(new Set(faultKinds.map(({ kind }) => kind)).size).toBe(13);
+    expect(faultKinds).toHaveLength(27);
+    expect(new Set(faultKinds.map(({ kind }) => kind)).size).toBe(27);
   });
 });

@@ -2,6 +2,7 @@
  * What the command line needs from the outside, as one value: streams, files, time, the lab. `main.ts` makes the
  * real one; tests make their own. Commands never touch `process`.
  */
+import type { AgentSettings, ChangeSent, ChangeToSend } from '@coequal/agent';
 import type { Estate } from '@coequal/estate';
 import type { GatewayControl, GatewaySettings } from '@coequal/gateway';
 import type { Clock, Random } from '@coequal/kernel';
@@ -9,6 +10,8 @@ import type {
   BenchName,
   BenchOptions,
   BenchTell,
+  DiagnoseDrillOptions,
+  DiagnoseReport,
   EndedLab,
   Interactive,
   LabDrillOptions,
@@ -38,8 +41,14 @@ export type World = {
   readonly gateway: () => Promise<GatewayPort>;
   /** Loaded when first asked for. It is pure, so tests use it as it is. */
   readonly diagnosis: () => Promise<typeof import('@coequal/diagnosis')>;
+  /** Loaded when first asked for. */
+  readonly agent: () => Promise<AgentPort>;
+  /** Runs an agent's program in the foreground, as `runGateway`. */
+  readonly runAgent: (args: readonly string[]) => Promise<number>;
   /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
   readonly runGateway: (args: readonly string[]) => Promise<number>;
+  /** Runs a platform's program in the foreground, in the same way. */
+  readonly runPlatform: (args: readonly string[]) => Promise<number>;
   readonly version: string;
 };
 
@@ -81,6 +90,12 @@ export type GatewayPort = {
   readonly journalKey: (session: Uint8Array) => string;
 };
 
+/** What of the agent the command line uses; `@coequal/agent` is one. */
+export type AgentPort = {
+  readonly agentSettings: (estate: Estate, wanted: string | undefined) => AgentSettings;
+  readonly sendChange: (change: ChangeToSend, clock: Clock) => Promise<ChangeSent>;
+};
+
 /** What of the lab the command line uses; `@coequal/lab` is one. */
 export type LabPort = {
   readonly startLab: (
@@ -101,6 +116,11 @@ export type LabPort = {
     progress: LabProgress,
     signal: AbortSignal,
   ) => Promise<readonly DrillReport[]>;
+  readonly runDiagnoseDrill: (
+    options: DiagnoseDrillOptions,
+    progress: LabProgress,
+    signal: AbortSignal,
+  ) => Promise<DiagnoseReport>;
   /** Ends what it started, and rejects, when the signal is aborted. */
   readonly runBench: (
     names: readonly BenchName[],

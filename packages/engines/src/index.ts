@@ -2,3 +2,4 @@
 export * from './binaries/index.ts';
 export type { EngineDriver, Observation, StartMode, StoredPosition } from './driver.ts';
 export * from './galera/index.ts';
+export * from './store/index.ts';

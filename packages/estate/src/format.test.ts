@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatEstate } from './format.ts';
 import type { Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
+import type { Agent } from './model-agents.ts';
+import type { MetricStore, Platform } from './model-platform.ts';
 import { parseEstate } from './parse.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
@@ -128,6 +130,89 @@ const gateway: fc.Arbitrary<Gateway> = fc
     proxyToInstances,
   }));
 
+const agent: fc.Arbitrary<Agent> = fc
+  .tuple(
+    fc.integer({ min: 20_000, max: 30_000 }),
+    folder.map((path) => `/agent${path}`),
+    fc.boolean(),
+    optional(fc.record({ timePort: fc.constant(9_362), cgroup: folder, devices: fc.constant(['vda', 'nvme0n1']) })),
+    optional(
+      fc.record({
+        mounts: fc.array(folder),
+        interfaces: fc.constant(['eth0']),
+        webhook: fc.record({ tokenFile: folder }),
+      }),
+    ),
+    optional(
+      fc.record({
+        sendTo: fc.record({ store: fc.constant('http://10.0.0.1:8428'), platforms: fc.constant(['https://p:1/x']) }),
+      }),
+    ),
+    fc.integer({ min: 1_000, max: 3_600_000 }),
+  )
+  .map(([port, stateFolder, wholeMachine, place, parts, sendTo, everyMs]) => ({
+    name: 'agent',
+    host: 'host-0',
+    port,
+    stateFolder,
+    wholeMachine,
+    ...place,
+    ...parts,
+    databaseAccount: { user: 'watch', passwordFile: '/watch', authority: '/authority' },
+    databases: [
+      {
+        engine: 'postgres',
+        instance: 'ledger',
+        address: 'db.example',
+        port: 5_432,
+        account: { user: 'w', passwordFile: '/w' },
+      },
+    ],
+    logs: [{ path: '/var/log/error.log', format: 'mariadb', instance: 'bank' }],
+    scrapes: [
+      {
+        job: 'snmp',
+        url: 'http://[::1]:9116/snmp?target=a',
+        everyMs,
+        samples: 5,
+        service: 'x',
+      },
+    ],
+    ...sendTo,
+  }));
+
+const platform: fc.Arbitrary<Platform> = fc
+  .tuple(
+    folder.map((path) => `/platform${path}`),
+    optional(fc.record({ store: fc.constant('metrics'), coarseStore: fc.constant('far') })),
+    optional(fc.record({ knowledge: folder, agentTokenFile: folder })),
+    fc.array(folder, { maxLength: 3 }),
+    fc.boolean(),
+    fc.integer({ min: 2, max: 120 }),
+    fc.integer({ min: 2 ** 26, max: 2 ** 39 }),
+  )
+  .map(([stateFolder, stores, files, rules, resolved, liveMinutes, liveMemoryBytes]) => ({
+    ...{ name: 'watch', host: 'host-0', address: '127.0.0.1', port: 9_620, stateFolder, ...stores, ...files, rules },
+    webhooks: [{ url: 'https://chat.example/a?b=c', resolved }],
+    ...{ liveMinutes, liveSignals: 20_000, liveMemoryBytes },
+  }));
+
+const stores: fc.Arbitrary<MetricStore[]> = fc
+  .tuple(
+    folder.map((path) => `/metrics${path}`),
+    fc.integer({ min: 86_400_000, max: 2 ** 36 }),
+    optional(fc.record({ memoryBytes: fc.integer({ min: 2 ** 25, max: 2 ** 39 }), freeDiskBytes: bytes })),
+    optional(fc.record({ user: fc.constant('reader'), passwordFile: folder })),
+    folder,
+  )
+  .map(([data, retentionMs, sizes, account, key]) => [
+    {
+      ...{ kind: 'own', name: 'metrics', class: 'fine', host: 'host-1', port: 8_428, localPort: 18_428 },
+      ...{ folder: data, retentionMs, ...sizes, tls: { authority: key, certificate: key, key } },
+    },
+    { kind: 'foreign', name: 'far', class: 'coarse', url: 'https://metrics.example:8427/select', ...account },
+  ]);
+
 const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean()).chain(([sites, witness]) =>
   fc.record({
     version: fc.constant(1 as const),
@@ -138,6 +223,9 @@ const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean(
     links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
     services: service(sites, witness && sites === 3).map((only) => [only]),
     gateways: fc.array(gateway, { maxLength: 1 }),
+    agents: fc.array(agent, { maxLength: 1 }),
+    platforms: fc.array(platform, { maxLength: 1 }),
+    stores,
     limits: fc.record({
       connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
       bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),

@@ -4,6 +4,8 @@
  */
 import { stringify } from 'yaml';
 import type { Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
+import type { MetricStore, Platform } from './model-platform.ts';
+import { formatAgent } from './to-agents.ts';
 
 /** YAML text. Nothing is left to defaults that may change, except lists that are empty. */
 export const formatEstate = (estate: Estate, comment?: string): string => {
@@ -16,6 +18,9 @@ export const formatEstate = (estate: Estate, comment?: string): string => {
       : { links: estate.links.map(({ between, rttMs }) => ({ between, rtt: `${rttMs}ms` })) }),
     services: estate.services.map(formatService),
     ...(estate.gateways.length === 0 ? {} : { gateways: estate.gateways }),
+    ...(estate.agents.length === 0 ? {} : { agents: estate.agents.map(formatAgent) }),
+    ...(estate.platforms.length === 0 ? {} : { platforms: estate.platforms.map(formatPlatform) }),
+    ...(estate.stores.length === 0 ? {} : { stores: estate.stores.map(formatStore) }),
     limits: formatLimits(estate.limits),
   };
   const heading = comment === undefined ? '' : comment.replaceAll(/^/gm, '# ').replaceAll(/ +$/gm, '');
@@ -71,6 +76,25 @@ const formatInstance = ({ name, host, dataFolder, cacheFolder, ports }: Instance
   ...(cacheFolder === undefined ? {} : { cacheFolder }),
   ports,
 });
+
+const formatPlatform = ({ liveMemoryBytes, ...platform }: Platform): object => ({
+  ...platform,
+  liveMemory: exactSize(liveMemoryBytes),
+});
+
+const formatStore = (store: MetricStore): object => {
+  if (store.kind !== 'own') {
+    const { kind: _, ...rest } = store;
+    return rest;
+  }
+  const { kind: _, retentionMs, memoryBytes, freeDiskBytes, ...rest } = store;
+  return {
+    ...rest,
+    retention: `${retentionMs}ms`,
+    ...(memoryBytes === undefined ? {} : { memory: exactSize(memoryBytes) }),
+    ...(freeDiskBytes === undefined ? {} : { freeDisk: exactSize(freeDiskBytes) }),
+  };
+};
 
 const formatLimits = (limits: Limits): object => ({
   connectionsPerInstance: limits.connectionsPerInstance,

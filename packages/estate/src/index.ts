@@ -25,11 +25,23 @@ export type {
   ServiceGateway,
   Site,
 } from './model.ts';
+export type {
+  Agent,
+  ClientCertificates,
+  DatabaseAccount,
+  FollowedLog,
+  LogFormat,
+  Scrape,
+  SendTo,
+  WatchedDatabase,
+} from './model-agents.ts';
+export type { MetricStore, Platform } from './model-platform.ts';
 export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';
 export {
   gatewayAddress,
   hostNamed,
+  loopbackOf,
   metricsAddress,
   monthlyCost,
   placedArbitrators,
@@ -41,5 +53,6 @@ export {
   votesBySite,
   votesOf,
 } from './queries.ts';
+export { isLoopback } from './rules-platform.ts';
 export { maximumFileBytes } from './source.ts';
 export { silenceByPreset } from './to-estate.ts';

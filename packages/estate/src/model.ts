@@ -3,6 +3,9 @@
  * else does, so whoever holds an `Estate` holds a valid one. Every list is in the order of the file.
  */
 
+import type { Agent } from './model-agents.ts';
+import type { MetricStore, Platform } from './model-platform.ts';
+
 export type Estate = {
   readonly version: 1;
   readonly name: string;
@@ -11,6 +14,9 @@ export type Estate = {
   readonly links: readonly Link[];
   readonly services: readonly Service[];
   readonly gateways: readonly Gateway[];
+  readonly agents: readonly Agent[];
+  readonly platforms: readonly Platform[];
+  readonly stores: readonly MetricStore[];
   readonly limits: Limits;
 };
 

@@ -34,10 +34,10 @@ export const placedGateways = (estate: Estate, service: Service): readonly Place
 export const gatewayAddress = ({ address, at }: Placed<Gateway>): string => address ?? at.address;
 
 /** Where a gateway shows its metrics: on loopback, and where its own address is one, on that. */
-export const metricsAddress = (gateway: Placed<Gateway>): string => {
-  const address = gatewayAddress(gateway);
-  return address.startsWith('127.') ? address : '127.0.0.1';
-};
+export const metricsAddress = (gateway: Placed<Gateway>): string => loopbackOf(gatewayAddress(gateway));
+
+/** The loopback address on which things of a host listen for its own machine: its own where it has one. */
+export const loopbackOf = (address: string): string => (address.startsWith('127.') ? address : '127.0.0.1');
 
 /** What names no known host is left out; in a parsed estate there is none. */
 const placed = <T extends { readonly host: string }>(estate: Estate, things: readonly T[]): readonly Placed<T>[] =>

@@ -6,11 +6,14 @@
  * order as the model's.
  */
 import type { Estate, Gateway, Instance, Service } from './model.ts';
+import type { Agent } from './model-agents.ts';
 import { nearest } from './nearest.ts';
 import type { FilePath, Finding } from './problem.ts';
-import { hostNamed, metricsAddress, placedInstances, votesBySite, votesOf } from './queries.ts';
+import { hostNamed, loopbackOf, metricsAddress, placedInstances, votesBySite, votesOf } from './queries.ts';
 import { duplicates, isBelow, named, perService, type Rule } from './rule.ts';
+import { agentRules, agentWarnings } from './rules-agents.ts';
 import { gatewayRules, gatewayWarnings } from './rules-gateway.ts';
+import { platformRules } from './rules-platform.ts';
 
 export const checkRules = (
   estate: Estate,
@@ -34,6 +37,7 @@ const uniqueNames: Rule = (estate) => [
     ]),
   ),
   ...duplicates('gateway', named(estate.gateways, ['gateways'])),
+  ...duplicates('agent', named(estate.agents, ['agents'])),
 ];
 
 const unknown = (kind: string, name: string, known: readonly string[], at: FilePath): readonly Finding[] => {
@@ -77,6 +81,7 @@ type Resident = {
 const residents = (estate: Estate): readonly Resident[] => [
   ...estate.services.flatMap((service, index) => serviceResidents(service, ['services', index])),
   ...estate.gateways.map((gateway, index) => gatewayResident(estate, gateway, ['gateways', index])),
+  ...estate.agents.map((agent, index) => agentResident(estate, agent, ['agents', index])),
 ];
 
 const serviceResidents = (service: Service, place: FilePath): readonly Resident[] => [
@@ -105,6 +110,20 @@ const gatewayResident = (estate: Estate, gateway: Gateway, at: FilePath): Reside
     },
   ];
   return { what: `gateway \`${name}\``, host, at, ports };
+};
+
+const agentResident = (estate: Estate, { name, host, port, timePort }: Agent, at: FilePath): Resident => {
+  const address = hostNamed(estate, host)?.at.address ?? '127.0.0.1';
+  const control = loopbackOf(address);
+  return {
+    what: `agent \`${name}\``,
+    host,
+    at,
+    ports: [
+      { port, at: [...at, 'port'], address: control === '127.0.0.1' ? `loopback of ${host}` : control },
+      ...(timePort === undefined ? [] : [{ port: timePort, at: [...at, 'timePort'] }]),
+    ],
+  };
 };
 
 const onePerAddress: Rule = (estate) => {
@@ -402,6 +421,8 @@ const errorRules: readonly Rule[] = [
   ownFolders,
   memorySuffices,
   ...gatewayRules,
+  ...agentRules,
+  ...platformRules,
 ];
 
-const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings];
+const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings, ...agentWarnings];

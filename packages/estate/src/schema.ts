@@ -3,7 +3,9 @@
  * types and the JSON schema. What spans several keys (references, votes, addresses) is in `rules.ts`.
  */
 import { z } from 'zod';
+import { agent } from './schema-agents.ts';
 import { gateway, serviceGateway } from './schema-gateway.ts';
+import { platform, store } from './schema-platform.ts';
 import { address, databaseRule, duration, KiB, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
 
 const cost = z
@@ -158,6 +160,9 @@ export const estateFile = z
     links: z.array(link).max(2_016).default([]).describe('Round trip times between sites, where they are known.'),
     services: z.array(service).min(1).max(64).describe('The databases.'),
     gateways: z.array(gateway).max(1_000).default([]).describe('The gateways.'),
+    agents: z.array(agent).max(1_000).default([]).describe('The agents, one on each host that is watched.'),
+    platforms: z.array(platform).max(64).default([]).describe('The processes that watch the estate.'),
+    stores: z.array(store).max(128).default([]).describe('Where metrics are kept.'),
     limits: limits.prefault({}),
   })
   .meta({

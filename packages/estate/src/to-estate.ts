@@ -17,6 +17,8 @@ import type {
   ServiceGateway,
 } from './model.ts';
 import type { EstateFile } from './schema.ts';
+import { toAgent } from './to-agents.ts';
+import { toPlatform, toStore } from './to-platform.ts';
 
 /** The model of a file whose shape is right. */
 export const toEstate = (file: EstateFile): Estate => ({
@@ -26,6 +28,9 @@ export const toEstate = (file: EstateFile): Estate => ({
   links: file.links.map(({ between, rtt }) => ({ between, rttMs: rtt })),
   services: file.services.map(toService),
   gateways: file.gateways.map(toGateway),
+  agents: file.agents.map(toAgent),
+  platforms: file.platforms.map(toPlatform),
+  stores: file.stores.map(toStore),
   limits: {
     connectionsPerInstance: file.limits.connectionsPerInstance,
     bufferPoolBytes: file.limits.bufferPool,

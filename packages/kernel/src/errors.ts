@@ -138,6 +138,13 @@ const registry = {
     advice:
       'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
+  // Store
+  STORE_CERTIFICATE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'The certificates of the store ({path}) are of no use: {reason}.',
+    advice: 'Name PEM files: the certificate, its key, and the authority that issued those of its clients.',
+  },
   // Gateway
   GATEWAY_UNKNOWN: {
     kind: 'user',
@@ -210,6 +217,37 @@ const registry = {
     retry: false,
     message: 'The gateway {name} has no session {id}.',
     advice: '`coequal gateway sessions` lists those it has.',
+  },
+  // Agent
+  AGENT_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no agent {name} in the estate {estate}.',
+    advice: 'Its agents: {known}.',
+  },
+  AGENT_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} has {count} agents, and none was named.',
+    advice: 'Name one with --host: {known}. An estate without any gets them under `agents:`, see docs/agent.md.',
+  },
+  AGENT_ALREADY_RUNNING: {
+    kind: 'user',
+    retry: false,
+    message: 'An agent with the state folder {folder} is already running (process {pid}).',
+    advice: 'End it first, or give this one another `stateFolder`.',
+  },
+  AGENT_NOT_STARTED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The agent {name} did not start: {reason}.',
+    advice: '{advice}',
+  },
+  AGENT_CHANGE_REFUSED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The agent at {url} did not take the change: {reason}.',
+    advice: 'Check that it runs on this machine, and that you may read its token ({tokenFile}).',
   },
   // Lab
   LAB_NOT_RUNNING: {
@@ -340,6 +378,110 @@ const registry = {
     retry: false,
     message: '{path} is not a knowledge file: {reason}.',
     advice: 'Name a file that `coequal diagnose learn` wrote.',
+  },
+  // The platform
+  PLATFORM_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no platform {name} in the estate {estate}; it has {known}.',
+    advice: 'Name one of them with --name, or add it to `platforms` in the estate file.',
+  },
+  PLATFORM_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} has {count} platforms ({known}), so one must be named.',
+    advice: 'Say which with --name, or add `platforms` to the estate file; docs/estate.md shows the keys.',
+  },
+  PLATFORM_ALREADY_RUNNING: {
+    kind: 'operational',
+    retry: true,
+    message: 'A platform runs already in {folder}.',
+    advice: 'End that one, or give this one a `stateFolder` of its own.',
+  },
+  PLATFORM_DATABASE_BROKEN: {
+    kind: 'operational',
+    retry: false,
+    message: 'The database {path} cannot be opened: {reason}.',
+    advice: 'Check the disk and the permissions; move the file away to begin with an empty one.',
+  },
+  PLATFORM_DATABASE_NEWER: {
+    kind: 'user',
+    retry: false,
+    message: 'The database {path} was written by a later version: it has the steps {steps}.',
+    advice: 'Start the version that wrote it, or give this one a `stateFolder` of its own.',
+  },
+  PLATFORM_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: 'The platform at {url} says no: {detail}',
+    advice: '{advice}',
+  },
+  PLATFORM_UNREACHABLE: {
+    kind: 'operational',
+    retry: true,
+    message: 'The platform at {url} does not answer: {reason}.',
+    advice: 'Start it with `coequal platform`, or name another one with --platform URL.',
+  },
+  // What its API says no to
+  REQUEST_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{what}',
+    advice: 'The document /api/openapi.json has the shapes.',
+  },
+  REQUEST_UNAUTHORISED: {
+    kind: 'user',
+    retry: false,
+    message: 'This needs the token of agents.',
+    advice: 'Send `Authorization: Bearer …` with the token of `agentTokenFile`.',
+  },
+  REQUEST_TOO_MANY: {
+    kind: 'operational',
+    retry: true,
+    message: 'Too many requests of this kind.',
+    advice: 'Wait a second.',
+  },
+  REQUEST_TOO_LARGE: {
+    kind: 'user',
+    retry: false,
+    message: 'The body has more than {limit} bytes.',
+    advice: 'Send it in parts.',
+  },
+  ROUTE_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is nothing at {path}.',
+    advice: 'The document /api/openapi.json lists what there is.',
+  },
+  INCIDENT_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no incident {id}.',
+    advice: 'List them with `coequal incident list`.',
+  },
+  INCIDENT_IS_RESOLVED: {
+    kind: 'user',
+    retry: false,
+    message: 'The incident {id} is resolved.',
+    advice: 'Comment on it, or confirm its cause; what happens anew is another incident.',
+  },
+  THING_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no {kind} {name} in the estate.',
+    advice: 'The overview lists what there is.',
+  },
+  STORAGE_FAILED: {
+    kind: 'operational',
+    retry: true,
+    message: 'It could not be written down: {reason}.',
+    advice: 'Free space on the disk of the state folder; it is tried again by itself.',
+  },
+  STORE_FAILED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The store did not answer: {reason}.',
+    advice: 'Ask for a time within the live window, or later.',
   },
 } as const satisfies Record<string, Entry>;
 

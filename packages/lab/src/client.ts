@@ -25,7 +25,7 @@ import { writeSecretFile } from '@coequal/trust';
 import { type ControlClient, openControl } from './control.ts';
 import type { DrillCall } from './daemon/calls.ts';
 import { type LabDefinition, type LabOptions, markOf, smallHeap, usualGateways } from './definition.ts';
-import { chooseForwards, chooseGatewayForwards, gatewayPlan } from './doors.ts';
+import { chooseForwards, chooseGatewayForwards, chooseOperationsPorts, gatewayPlan } from './doors.ts';
 import { estateOfSites, layOut } from './estate.ts';
 import { plainAddress, siteAddress } from './network/addresses.ts';
 import { probeFullMode } from './network/namespaces.ts';
@@ -350,11 +350,13 @@ const define = async (
     keep: options.keep,
     hosts: options.hosts,
     workload: options.workload,
+    branches: options.branches === true,
     skew: options.skew ?? 0,
     seed: systemRandom.below(2 ** 31),
     loadPath,
     forwards: await chooseForwards(estate, mode),
     gatewayForwards: await chooseGatewayForwards(estate, mode),
+    operations: options.operations === true ? await chooseOperationsPorts(estate, mode) : null,
   };
 };
 

@@ -19,6 +19,10 @@ export type LabOptions = {
   /** Enforce each host's CPU and memory quota. */
   readonly hosts: boolean;
   readonly workload: boolean;
+  /** The bank has branches, too: ordinary work on tables of their own. */
+  readonly branches?: boolean;
+  /** Agents, a platform and its stores watch the lab. */
+  readonly operations?: boolean;
   /** Zipf exponent of the bank's choice of accounts; 0: uniform. */
   readonly skew?: number;
   /** Gateways in each site that has a database; 2 unless told, 0: clients connect to instances themselves. */
@@ -45,6 +49,7 @@ export type LabDefinition = {
   readonly keep: boolean;
   readonly hosts: boolean;
   readonly workload: boolean;
+  readonly branches: boolean;
   readonly skew: number;
   readonly seed: number;
   readonly loadPath: string | null;
@@ -52,6 +57,18 @@ export type LabDefinition = {
   readonly forwards: readonly { readonly instance: string; readonly host: string; readonly port: number }[];
   /** The same for each gateway in the estate's order, and for its metrics. */
   readonly gatewayForwards: readonly GatewayForward[];
+  /** Null: nothing watches the lab. */
+  readonly operations: OperationsPorts | null;
+};
+
+/** Ports of what watches the lab: of this machine in plain mode, of the lab's own loopback otherwise. */
+export type OperationsPorts = {
+  readonly platformPort: number;
+  readonly storePort: number;
+  readonly coarsePort: number;
+  readonly agentPorts: Readonly<Record<string, number>>;
+  /** On loopback of this machine. */
+  readonly forwardPort: number;
 };
 
 export type GatewayForward = {

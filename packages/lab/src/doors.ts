@@ -3,7 +3,7 @@
  * carried to them. In plain mode both are the same.
  */
 import type { Estate } from '@coequal/estate';
-import type { LabDefinition } from './definition.ts';
+import type { LabDefinition, OperationsPorts } from './definition.ts';
 import type { GatewayPlan } from './estate.ts';
 import { gatewayAddress, plainGatewayAddress } from './network/addresses.ts';
 import { freePorts } from './process/ports.ts';
@@ -59,4 +59,17 @@ export const chooseGatewayForwards = async (
     port: ports[2 * index] ?? 0,
     metricsPort: ports[2 * index + 1] ?? 0,
   }));
+};
+
+/** In full mode every site and the hub have a loopback of their own, and the usual ports are free on it. */
+export const chooseOperationsPorts = async (estate: Estate, mode: 'full' | 'plain'): Promise<OperationsPorts> => {
+  const sites = estate.sites.map(({ name }) => name);
+  if (mode === 'full') {
+    const [forwardPort = 0] = await freePorts('127.0.0.1', 1);
+    const agentPorts = Object.fromEntries(sites.map((site) => [site, 9_361]));
+    return { platformPort: 9_620, storePort: 8_428, coarsePort: 8_429, agentPorts, forwardPort };
+  }
+  const [platformPort = 0, storePort = 0, coarsePort = 0, ...others] = await freePorts('127.0.0.1', 3 + sites.length);
+  const agentPorts = Object.fromEntries(sites.map((site, index) => [site, others[index] ?? 0]));
+  return { platformPort, storePort, coarsePort, agentPorts, forwardPort: platformPort };
 };

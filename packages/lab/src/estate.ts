@@ -48,7 +48,18 @@ export const estateOfSites = (name: string, count: number, preset: PresetName): 
     })),
     arbitrators: witness ? [{ name: 'witness-vote', host: 'witness-1', groupPort: 4567 }] : [],
   };
-  return { version: 1, name, sites, links: [], services: [service], gateways: [], limits: labLimits };
+  return {
+    version: 1,
+    name,
+    sites,
+    links: [],
+    services: [service],
+    gateways: [],
+    agents: [],
+    platforms: [],
+    stores: [],
+    limits: labLimits,
+  };
 };
 
 const labHost = (name: string): Host => ({ name, address: name, cpus: 1, memoryBytes: 2 ** 30 });

@@ -15,5 +15,6 @@ export {
 } from './client.ts';
 export { faultKinds } from './daemon/calls.ts';
 export type { LabOptions } from './definition.ts';
+export { type DiagnoseDrillOptions, type DiagnoseReport, runDiagnoseDrill } from './diagnose/run.ts';
 export { type BatchRule, type LabDrillOptions, runLabDrill } from './drill.ts';
 export type * from './snapshot.ts';

@@ -57,3 +57,10 @@ export const metricsSocket = (folder: string, index: number): string => `${folde
 /** The estate as the lab's gateways read it. */
 export const estateFile = (folder: string): string => `${folder}/estate.yaml`;
 export const forwardSocket = (folder: string, index: number): string => `${folder}/forward-${index}.sock`;
+/** Where the page of an agent is reached from outside its site; the number is the site's. */
+export const agentSocket = (folder: string, index: number): string => `${folder}/agent-${index}.sock`;
+/** Where a site's agent reaches what it sends to. */
+export const operationsSocket = (folder: string, index: number, what: 'platform' | 'store'): string =>
+  `${folder}/${what}-${index}.sock`;
+/** Where this machine reaches the platform. */
+export const platformSocket = (folder: string): string => `${folder}/platform.sock`;

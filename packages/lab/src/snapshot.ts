@@ -22,6 +22,8 @@ export type LabSnapshot = {
   readonly database: string;
   /** The authority's certificate, for clients that verify. */
   readonly authorityPath: string | null;
+  /** Null: nothing watches the lab. */
+  readonly platform: { readonly url: string } | null;
 };
 
 export type LabEvent = { readonly at: number; readonly site: string | null; readonly text: string };

@@ -3,6 +3,7 @@
  * can. Faults are named as an operator would name them; how they are made is the arena's business.
  */
 import type { InstanceState, LargeWriteRule } from '@coequal/estate';
+import type { LoadFaultKind } from './load-faults.ts';
 
 export type FaultKind =
   | 'kill'
@@ -14,7 +15,8 @@ export type FaultKind =
   | 'slow-disk'
   | 'full-disk'
   | 'clock'
-  | GatewayFaultKind;
+  | GatewayFaultKind
+  | LoadFaultKind;
 
 /** What is done to one gateway of a site: ended by force, frozen, ended in order, made to take up new code in order. */
 export type GatewayFaultKind = 'gateway-kill' | 'gateway-hang' | 'gateway-stop' | 'gateway-restart';
@@ -40,7 +42,7 @@ export type Fault = {
   readonly oneWay?: boolean;
   /** Partition between these two sites only. */
   readonly between?: readonly [string, string];
-  /** latency: added round trip, ms. loss: percent of packets. clock: offset in seconds. */
+  /** latency: added round trip, ms. loss: percent of packets. clock: offset in seconds. Load faults: how much of it. */
   readonly amount?: number;
   /** Faults of a gateway: which one of the site, from 1; the first unless told. */
   readonly gateway?: number;

@@ -105,6 +105,7 @@ export {
   type Transaction,
   type Verdict,
 } from './history.ts';
+export { type LoadFaultKind, loadFaultKinds, loadFaults } from './load-faults.ts';
 export { reportHtml } from './report/html.ts';
 export {
   acknowledgements,

@@ -1,3 +1,6 @@
+export { HttpClock } from './clock/adapters/http-clock.ts';
+export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
+export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
@@ -9,6 +12,10 @@ export {
 export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
+export type { HostScope } from './host/scope.ts';
+export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
+export { LogReader } from './logs/reader.ts';
+export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
@@ -20,6 +27,14 @@ export {
   remoteWriteLimits,
 } from './remote/remote-write.ts';
 export {
+  type AlertsTold,
+  type GroupStatus,
+  type RulesOptions,
+  type RunningRules,
+  runRules,
+} from './rules/adapters/run.ts';
+export type { RuleSink } from './rules/adapters/sending.ts';
+export {
   type Alert,
   type AlertChange,
   type AlertContext,
@@ -30,6 +45,7 @@ export {
   stepAlerts,
   usualAlertLimit,
 } from './rules/alerts.ts';
+export type { RuleStore } from './rules/group.ts';
 export type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './rules/model.ts';
 export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/parse.ts';
 export { type RecordResult, recordPoints } from './rules/records.ts';
@@ -45,6 +61,9 @@ export {
   seriesKey,
   type TextProblem,
 } from './sample.ts';
+export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
+export { Scraper } from './scrape/adapters/scraper.ts';
+export { estateLabels, relabelled, withLabels } from './scrape/relabel.ts';
 export {
   type SendResult,
   StoreClient,
@@ -53,6 +72,7 @@ export {
   type WriteOutcome,
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
+export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,

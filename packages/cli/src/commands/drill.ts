@@ -21,6 +21,7 @@ import { readEstate } from '../read-estate.ts';
 import { formatTable } from '../table.ts';
 import { labName, oneOf, wholeNumber } from '../values.ts';
 import type { World } from '../world.ts';
+import { type DiagnoseFlags, drillDiagnose } from './drill-diagnose.ts';
 
 type Flags = {
   readonly lab?: string;
@@ -102,15 +103,24 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
       wholeNumber(shortestSeconds, 86_400),
     )
     .option('--runs <number>', 'repeat so many times and report each', wholeNumber(1, 1_000))
+    .option('--hold <seconds>', 'diagnose: how long each fault stays (25)', wholeNumber(5, 600))
+    .option('--quiet <seconds>', 'diagnose: how long all is quiet before each fault (20)', wholeNumber(1, 86_400))
+    .option('--kinds <list>', 'diagnose: only these faults, with commas between')
     .option('--json', 'print the report; of several runs, {runs:[…]}')
     .addHelpText('after', '\nExample: coequal drill instance-kill --seconds 30 --out evidence/instance-kill')
-    .action(async (name: string, flags: Flags) => {
+    .action(async (name: string, flags: Flags & DiagnoseFlags) => {
       outcome.endsInOrder = true;
-      outcome.code = await drill(world, name, flags);
+      outcome.code = name === 'diagnose' ? await drillDiagnose(world, flags) : await drill(world, name, flags);
     });
 };
 
-const drillWords = (): string => requestedDrills.map(({ name, what }) => `  ${name.padEnd(19)} ${what}`).join('\n');
+const diagnoseDrill = {
+  name: 'diagnose',
+  what: 'One fault after the other in a lab that is watched; how often, and how soon, the platform names the right cause.',
+};
+
+const drillWords = (): string =>
+  [...requestedDrills, diagnoseDrill].map(({ name, what }) => `  ${name.padEnd(19)} ${what}`).join('\n');
 
 const drill = async (world: World, name: string, flags: Flags): Promise<number> => {
   const options = await checkedOptions(world, name, flags);

@@ -1,6 +1,6 @@
 /** `coequal lab fault`: from the words of a command line to a fault, with every impossible combination refused. */
 import { fail, parseDuration } from '@coequal/kernel';
-import type { Fault, FaultKind } from '@coequal/proof';
+import { type Fault, type FaultKind, loadFaultKinds, loadFaults } from '@coequal/proof';
 
 type Amount = {
   readonly parse: (text: string) => number | undefined;
@@ -32,6 +32,13 @@ const seconds = (text: string): number | undefined => {
   const ms = parseDuration(back ? text.slice(1) : text);
   return ms === undefined ? undefined : (back ? -ms : ms) / 1_000;
 };
+
+const countOf = ({ words, usual, least, most }: NonNullable<(typeof loadFaults)['cpu']['amount']>): Amount => ({
+  parse: (text) => (/^\d+$/.test(text.trim()) ? Number(text) : undefined),
+  least,
+  most,
+  words: `a number of ${words} from ${least} to ${most}, like ${usual}`,
+});
 
 export const faultKinds: readonly KindEntry[] = [
   { kind: 'kill', words: 'kill the database without warning; it stays down until healed', whole: true },
@@ -77,6 +84,11 @@ export const faultKinds: readonly KindEntry[] = [
   { kind: 'gateway-hang', words: 'freeze one gateway: it holds its connections and never answers', whole: false },
   { kind: 'gateway-stop', words: 'stop one gateway in order', whole: false },
   { kind: 'gateway-restart', words: 'have one gateway take up new code and settings in order', whole: false },
+  ...loadFaultKinds.map((kind) => {
+    const { text, amount, needsBranches } = loadFaults[kind];
+    const words = `${text}${needsBranches ? ' (in a lab with --branches)' : ''}`;
+    return { kind, words, whole: false, ...(amount === undefined ? {} : { amount: countOf(amount) }) };
+  }),
 ];
 
 export type FaultFlags = {
@@ -101,7 +113,7 @@ export const faultOf = (kindText: string, siteText: string | undefined, flags: F
     throw refuse('--between goes with the fault `partition` only.');
   if (flags.whole === true && !entry.whole)
     throw refuse(
-      `--whole does not go with \`${kind}\`: ${isGatewayKind(kind) ? 'it is about one gateway' : "a disk or clock is one database's"}.`,
+      `--whole does not go with \`${kind}\`: ${isGatewayKind(kind) ? 'it is about one gateway' : 'it is about one database'}.`,
     );
   if (flags.gateway !== undefined && !isGatewayKind(kind))
     throw refuse('--gateway goes with gateway-kill, gateway-hang and gateway-stop only.');

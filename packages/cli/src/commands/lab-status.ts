@@ -33,4 +33,5 @@ export const statusObject = (snapshot: LabSnapshot) => ({
   database: snapshot.database,
   authorityPath: snapshot.authorityPath,
   bank: snapshot.bank,
+  ...(snapshot.platform === null ? {} : { platform: snapshot.platform }),
 });

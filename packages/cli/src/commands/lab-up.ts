@@ -25,6 +25,8 @@ export type UpFlags = {
   readonly hosts?: true;
   readonly detach?: true;
   readonly workload: boolean;
+  readonly branches?: true;
+  readonly operations?: true;
   readonly json?: true;
 };
 
@@ -70,6 +72,8 @@ const checkedOptions = async (world: World, flags: UpFlags): Promise<LabOptions>
     keep: flags.keep === true,
     hosts: flags.hosts === true,
     workload: flags.workload,
+    ...(flags.branches === undefined ? {} : { branches: true }),
+    ...(flags.operations === undefined ? {} : { operations: true }),
     ...(flags.rtt === undefined ? {} : { rtt: flags.rtt }),
     ...(flags.mode === undefined ? {} : { mode: flags.mode }),
     ...(flags.preset === undefined ? {} : { preset: flags.preset }),

@@ -67,6 +67,11 @@ const addUp = (lab: Command, world: World, outcome: Outcome): void => {
     .option('--hosts', "enforce each host's CPU and memory quota")
     .option('--detach', 'return once the lab serves; end it with `coequal lab down`')
     .option('--no-workload', 'start no bank clients')
+    .option(
+      '--branches',
+      'the bank has branches: ordinary, varied work on tables of their own, for load faults to hurt',
+    )
+    .option('--operations', 'watch the lab as an estate is watched: agents, a platform and its stores')
     .option('--json', 'print one snapshot a line; with --detach, one status object')
     .addHelpText('after', '\nExample: coequal lab up --rtt two-cities --preset tight')
     .action(async (flags: UpFlags) => {

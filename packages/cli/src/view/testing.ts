@@ -58,6 +58,7 @@ export const calmSnapshot: LabSnapshot = {
   name: 'lab',
   mode: 'full',
   limits: [],
+  platform: null,
   preset: 'default',
   upMs: 250_000,
   sites: ['north', 'south', 'west'].map(site),

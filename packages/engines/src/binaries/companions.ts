@@ -7,14 +7,19 @@
 import type { PackageChoice } from './catalog.ts';
 
 export type CompanionName =
+  | 'alertmanager'
   | 'connector-j'
   | 'dbd-mariadb'
   | 'dnsmasq'
   | 'haproxy'
   | 'keepalived'
   | 'libmariadb'
+  | 'mysqld-exporter'
   | 'node-exporter'
   | 'php-mysqli'
+  | 'postgres-exporter'
+  | 'postgresql'
+  | 'prometheus'
   | 'pymysql'
   | 'sysbench'
   | 'victoria-metrics';
@@ -36,11 +41,35 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     alone: [['victoria-metrics']],
     files: ['usr/bin/victoria-metrics'],
   },
+  // The references that rule evaluation and notifications are compared with.
+  prometheus: { packages: [], alone: [['prometheus']], files: ['usr/bin/promtool'] },
+  alertmanager: { packages: [], alone: [['prometheus-alertmanager']], files: ['usr/bin/prometheus-alertmanager'] },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {
     packages: [],
     alone: [['prometheus-node-exporter']],
     files: ['usr/bin/prometheus-node-exporter'],
+  },
+  'mysqld-exporter': {
+    packages: [],
+    alone: [['prometheus-mysqld-exporter']],
+    files: ['usr/bin/prometheus-mysqld-exporter'],
+  },
+  'postgres-exporter': {
+    packages: [],
+    alone: [['prometheus-postgres-exporter']],
+    files: ['usr/bin/prometheus-postgres-exporter'],
+  },
+  postgresql: {
+    // What the server links to and small systems lack. The rest of what its package depends on is for the distribution's own
+    // service, and a compiler (LLVM) that the server does without.
+    packages: [['libxml2'], ['libldap-2.5-0', 'libldap2'], ['libgssapi-krb5-2']],
+    alone: [
+      ['postgresql-15', 'postgresql-17', 'postgresql-16', 'postgresql-14'],
+      ['postgresql-client-15', 'postgresql-client-17', 'postgresql-client-16', 'postgresql-client-14'],
+      ['libpq5'],
+    ],
+    files: ['usr/lib/postgresql/*/bin/postgres', 'usr/lib/postgresql/*/bin/initdb', 'usr/lib/postgresql/*/bin/pg_ctl'],
   },
   keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
   'connector-j': {

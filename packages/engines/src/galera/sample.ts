@@ -45,6 +45,9 @@ export const sampleEstate = (
     links: [],
     services: [whole],
     gateways: [],
+    agents: [],
+    platforms: [],
+    stores: [],
     limits: sampleLimits,
   };
   return { estate, service: whole, placed };

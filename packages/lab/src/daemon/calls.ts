@@ -2,7 +2,14 @@
 
 import type { LargeWriteRule } from '@coequal/estate';
 import { fail } from '@coequal/kernel';
-import { type DrillName, type Fault, type FaultKind, gatewayFaultKinds, isDrillName } from '@coequal/proof';
+import {
+  type DrillName,
+  type Fault,
+  type FaultKind,
+  gatewayFaultKinds,
+  isDrillName,
+  loadFaultKinds,
+} from '@coequal/proof';
 
 export const faultKinds: readonly FaultKind[] = [
   'kill',
@@ -15,6 +22,7 @@ export const faultKinds: readonly FaultKind[] = [
   'full-disk',
   'clock',
   ...gatewayFaultKinds,
+  ...loadFaultKinds,
 ];
 
 export const parseFault = (params: unknown): Fault => {

@@ -4,7 +4,8 @@
  */
 import { signalGroup } from '@coequal/engines';
 import { fail, formatDuration } from '@coequal/kernel';
-import type { Fault, GatewayFaultKind } from '@coequal/proof';
+import { type Fault, type GatewayFaultKind, type LoadFaultKind, loadFaults } from '@coequal/proof';
+import type { InsideProgram } from '../load-faults/program.ts';
 import type { ClientProcess } from './clients.ts';
 import type { Stage, StageSite } from './stage.ts';
 
@@ -21,6 +22,10 @@ export type ActiveFault = {
 export type FaultContext = {
   readonly stage: Stage;
   readonly clients: (site: string) => readonly ClientProcess[];
+  /** Has a program inside the site do the work of a load fault. */
+  readonly work: (site: StageSite, kind: LoadFaultKind, amount: number) => Promise<InsideProgram>;
+  /** Whether the lab has branches, on whose tables some load faults work. */
+  readonly branches: boolean;
 };
 
 const stopDeadlineMs = 30_000;
@@ -53,6 +58,8 @@ export const inject = async (context: FaultContext, fault: Fault): Promise<Activ
     case 'gateway-stop':
     case 'gateway-restart':
       return gatewayFault(site, fault.kind, fault);
+    default:
+      return loadFault(context, site, fault.kind, fault);
   }
 };
 
@@ -121,6 +128,21 @@ const gatewayFault = async (site: StageSite, kind: GatewayFaultKind, fault: Faul
       await gateway.restart();
       return made('was restarted in order');
   }
+};
+
+const loadFault = async (
+  { work, branches }: FaultContext,
+  site: StageSite,
+  kind: LoadFaultKind,
+  fault: Fault,
+): Promise<ActiveFault> => {
+  const { text, amount, needsBranches } = loadFaults[kind];
+  const impossible = (reason: string, advice: string) => fail('FAULT_IMPOSSIBLE', { fault: kind, reason, advice });
+  if (site.drivers.length === 0) throw impossible(`${site.name} has no database`, 'Name a site that has one.');
+  if (needsBranches && !branches)
+    throw impossible('the lab has no branches', 'Start the lab with them: `coequal lab up --branches`.');
+  const program = await work(site, kind, fault.amount ?? amount?.usual ?? 1);
+  return { fault, text, undo: () => program.end(), down: false };
 };
 
 const partition = async ({ stage }: FaultContext, site: StageSite, fault: Fault): Promise<ActiveFault> => {

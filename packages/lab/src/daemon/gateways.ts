@@ -60,7 +60,7 @@ export const runGateways = (tools: GatewayTools): Gateways => {
         const index = gateways.findIndex((gateway) => gateway.name === name);
         const gateway = gateways[index];
         if (gateway === undefined) return [];
-        return [{ path: metricsSocket(definition.folder, index), host: '127.0.0.1', port: gateway.metricsPort }];
+        return [{ from: metricsSocket(definition.folder, index), to: `127.0.0.1:${gateway.metricsPort}` }];
       });
       if (ways.length === 0) return;
       const relay = await startRelay({

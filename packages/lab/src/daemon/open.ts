@@ -16,7 +16,7 @@ import type { LabDefinition } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { openNetwork, openPlainNetwork } from '../network/network.ts';
 import { parseRtt } from '../network/rtt.ts';
-import { forwardSocket, gatewaySocket } from '../places.ts';
+import { forwardSocket, gatewaySocket, platformSocket } from '../places.ts';
 import { labArena } from './arena.ts';
 import type { DrillCall } from './calls.ts';
 import { type Checker, startChecker } from './checker.ts';
@@ -111,6 +111,15 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
       await startWorkload(runtime, groups);
       await firstAcknowledged(runtime, clock);
     }
+    if (definition.branches) {
+      progress('branches', 'filling their tables');
+      await runtime.inside.openBranches();
+    }
+    if (definition.operations !== null) {
+      progress('operations', 'stores, platform, agents');
+      await openWayToPlatform(definition);
+      await runtime.operations.open();
+    }
     await viewer.refresh();
     progress('serving');
     runtime.say(null, 'all sites serve');
@@ -184,6 +193,15 @@ const openAccounts = async (stage: Stage, runtime: Runtime, database: string): P
   if (driver === undefined) return;
   if (!stage.kept) await openFirstAccounts(stage, driver, database);
   if (runtime.gateways.all().length > 0) await openGatewayAccount(driver, stage.gateway);
+  await openOperatorAccount(driver, stage.operator);
+  if (runtime.definition.operations !== null) await openAgentAccount(driver, stage.agent);
+};
+
+/** As those who operate databases by hand have it. */
+const openOperatorAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('GRANT ALL PRIVILEGES ON *.* TO ?@?', [user, '%']);
 };
 
 const openFirstAccounts = async (stage: Stage, driver: GaleraDriver, database: string): Promise<void> => {
@@ -201,6 +219,14 @@ const openFirstAccounts = async (stage: Stage, driver: GaleraDriver, database: s
     // The underscore is a wildcard in a grant; the schema's own is meant.
     await driver.administer(`GRANT ALL ON \`${schema.replaceAll('_', '\\_')}\`.* TO ?@?`, [user, '%']);
   }
+};
+
+/** What agents need to watch an instance, and no more. */
+const openAgentAccount = async (driver: GaleraDriver, { user, password }: Account): Promise<void> => {
+  await driver.administer('CREATE USER IF NOT EXISTS ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('ALTER USER ?@? IDENTIFIED BY ?', [user, '%', password]);
+  await driver.administer('GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR, SHOW DATABASES ON *.* TO ?@?', [user, '%']);
+  await driver.administer('GRANT SELECT ON performance_schema.* TO ?@?', [user, '%']);
 };
 
 /** What gateways need and no more: they make the rest themselves. */
@@ -228,6 +254,12 @@ const openForwards = async (definition: LabDefinition, mode: 'full' | 'plain'): 
     if (address === undefined) throw new Error('Bug: a gateway of a lab without an address');
     await forward({ path: gatewaySocket(definition.folder, index) }, { host: address, port });
   }
+};
+
+/** The lab's half of the carried port of the platform. */
+const openWayToPlatform = async ({ folder, mode, operations }: LabDefinition): Promise<void> => {
+  if (mode === 'plain' || operations === null) return;
+  await forward({ path: platformSocket(folder) }, { host: '127.0.0.1', port: operations.platformPort });
 };
 
 /** One group of clients of each site. */

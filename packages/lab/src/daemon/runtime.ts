@@ -13,6 +13,8 @@ import type { LabEvent } from '../snapshot.ts';
 import { type ActiveFault, inject, siteNamed } from './faults.ts';
 import { type Gateways, runGateways } from './gateways.ts';
 import { type ClientGroups, clientGroups } from './groups.ts';
+import { type Inside, programsInside } from './inside.ts';
+import { type Operations, runOperations } from './operations.ts';
 import type { Stage, StageSite } from './stage.ts';
 
 export type Runtime = {
@@ -23,6 +25,8 @@ export type Runtime = {
   readonly faultsOf: (site: string) => readonly ActiveFault[];
   readonly groups: ClientGroups;
   readonly gateways: Gateways;
+  readonly inside: Inside;
+  readonly operations: Operations;
   readonly drivers: () => readonly GaleraDriver[];
   readonly driverNamed: (instance: string) => { readonly site: StageSite; readonly driver: GaleraDriver };
   readonly fault: (fault: Fault) => Promise<string>;
@@ -104,7 +108,10 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const makeFault = async (fault: Fault): Promise<string> => {
     const site = siteNamed(stage, fault.site);
-    const active = await inject({ stage, clients: groups.clientsOf }, fault);
+    const { branches } = definition;
+    const active = await inject({ stage, clients: groups.clientsOf, work: inside.work, branches }, fault);
+    if (fault.whole === true) for (const name of branchSignals(fault.kind)) inside.signalBranch(site.name, name);
+    await operations.suffer(fault);
     faults.set(site.name, [...faultsOf(site.name), active]);
     say(site.name, active.text);
     if (fault.forMs !== undefined) healLater(site.name, active, fault.forMs);
@@ -131,10 +138,12 @@ export const runLab = (tools: RuntimeTools): Runtime => {
       const sites = name === undefined ? stage.sites : [siteNamed(stage, name)];
       for (const site of sites) {
         for (const active of [...faultsOf(site.name)].reverse()) await active.undo();
+        inside.signalBranch(site.name, 'SIGCONT');
         const had = faultsOf(site.name).length > 0;
         faults.delete(site.name);
         if (had) say(site.name, 'is healed');
       }
+      operations.heal(sites);
       const restarting = restart(sites);
       // Clients that come back want their gateways there. One that cannot start keeps nothing else from healing.
       await gateways.bringUp(sites).catch((error: unknown) => {
@@ -294,6 +303,18 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 
   const groups = clientGroups({ stage, environment: tools.environment, endpointsFrom, clock, log });
 
+  const inside = programsInside({
+    stage,
+    endpoints: addressed,
+    seed: definition.seed,
+    environment: tools.environment,
+    endpointsFrom,
+    clock,
+    log,
+  });
+
+  const operations = runOperations({ stage, definition, environment: tools.environment, say, clock, log });
+
   const gateways = runGateways({
     stage,
     definition,
@@ -383,6 +404,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     faultsOf,
     groups,
     gateways,
+    inside,
+    operations,
     drivers,
     driverNamed,
     fault: (fault) => inTurn(() => makeFault(fault)),
@@ -395,6 +418,8 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     close: async () => {
       closing.abort();
       await groups.close();
+      await inside.close();
+      await operations.close();
       for (const site of stage.sites) for (const active of [...faultsOf(site.name)].reverse()) await undone(active);
       await gateways.close();
       await Promise.allSettled([
@@ -407,6 +432,10 @@ export const runLab = (tools: RuntimeTools): Runtime => {
 };
 
 const nothing = async (): Promise<void> => {};
+
+/** What everything of a site suffers, its branch suffers as well. */
+const branchSignals = (kind: Fault['kind']): readonly NodeJS.Signals[] =>
+  kind === 'kill' ? ['SIGKILL'] : kind === 'hang' ? ['SIGSTOP'] : [];
 
 /** What such a site holds cannot be compared with the others, nor can it be joined to them. */
 const isOutOfReach = ({ down, fault }: ActiveFault): boolean =>

@@ -4,6 +4,7 @@ import { agreeOnMembers, type Observation } from '@coequal/engines';
 import { type InstanceState, serves } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { ClientReport, Via } from '@coequal/proof';
+import type { LabDefinition } from '../definition.ts';
 import type { GatewayDriver } from '../gateways/driver.ts';
 import type { ClientsSnapshot, GatewaySnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
@@ -131,6 +132,7 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       ...runtime.stage.application,
       database: tools.database,
       authorityPath: runtime.stage.service.tls ? runtime.stage.authorityPath : null,
+      platform: platformOf(runtime.definition),
     };
   };
 
@@ -158,6 +160,9 @@ export const startViewer = (tools: ViewerTools): Viewer => {
     stop: () => stopping.abort(),
   };
 };
+
+const platformOf = ({ operations }: LabDefinition): LabSnapshot['platform'] =>
+  operations === null ? null : { url: `http://127.0.0.1:${operations.forwardPort}` };
 
 const order: readonly InstanceState[] = [
   'serving',

@@ -69,6 +69,10 @@ export type Stage = {
   readonly application: Account;
   /** The gateways' own account in the database. */
   readonly gateway: Account;
+  /** Of whoever operates databases by hand; load faults use it. */
+  readonly operator: Account;
+  /** Of the agents that watch the instances. */
+  readonly agent: Account;
   /** Why no clock can be set wrong, where none can. */
   readonly noClockReason: string;
   /** True: data of an earlier start was found and kept. */
@@ -134,6 +138,8 @@ export const setStage = async (tools: StageTools): Promise<Stage> => {
     administratorNext: secrets.administratorNext,
     application: secrets.application,
     gateway: secrets.gateway,
+    operator: secrets.operator,
+    agent: secrets.agent,
     noClockReason: noClockReason(programs),
     kept,
     close: async () => {
@@ -342,6 +348,8 @@ type Secrets = {
   readonly administratorNext: Account;
   readonly application: Account;
   readonly gateway: Account;
+  readonly operator: Account;
+  readonly agent: Account;
 };
 
 /** Passwords are made for every new lab; a kept one keeps them beside its data. */
@@ -357,12 +365,16 @@ const loadSecrets = async (folder: string, keep: boolean): Promise<Secrets> => {
     administratorNext: { user: 'coequal_admin', password: newPassword() },
     application: { user: 'bank', password: newPassword().slice(0, 16) },
     gateway: newGatewayAccount(),
+    operator: newOperatorAccount(),
+    agent: newAgentAccount(),
   };
   await writeSecretFile(path, JSON.stringify(made));
   return made;
 };
 
 const newGatewayAccount = (): Account => ({ user: gatewayAccount, password: newPassword() });
+const newAgentAccount = (): Account => ({ user: 'coequal_agent', password: newPassword() });
+const newOperatorAccount = (): Account => ({ user: 'operator', password: newPassword() });
 
 const parseSecrets = (text: string): Secrets | undefined => {
   const value: unknown = JSON.parse(text);
@@ -372,13 +384,15 @@ const parseSecrets = (text: string): Secrets | undefined => {
   const found = new Map<string, unknown>(Object.entries(value));
   const [a, b, c] = [found.get('administrator'), found.get('administratorNext'), found.get('application')];
   if (!isAccount(a) || !isAccount(b) || !isAccount(c)) return undefined;
-  const gateway = found.get('gateway');
-  // Data from before labs had gateways: they get an account of this start.
+  const [gateway, operator, agent] = [found.get('gateway'), found.get('operator'), found.get('agent')];
+  // Data from before labs had these: they get an account of this start.
   return {
     administrator: a,
     administratorNext: b,
     application: c,
     gateway: isAccount(gateway) ? gateway : newGatewayAccount(),
+    operator: isAccount(operator) ? operator : newOperatorAccount(),
+    agent: isAccount(agent) ? agent : newAgentAccount(),
   };
 };
 

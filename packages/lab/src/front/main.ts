@@ -9,7 +9,7 @@ import { reasonOf } from '@coequal/kernel';
 import { type LabDefinition, smallHeap } from '../definition.ts';
 import { forward } from '../forward.ts';
 import { daemonPrefix } from '../network/namespaces.ts';
-import { definitionPath, forwardSocket, gatewaySocket, metricsSocket } from '../places.ts';
+import { definitionPath, forwardSocket, gatewaySocket, metricsSocket, platformSocket } from '../places.ts';
 
 const daemon = fileURLToPath(new URL('../daemon/main.ts', import.meta.url));
 
@@ -22,6 +22,8 @@ const main = async (folder: string): Promise<void> => {
     await forward({ host, port }, { path: gatewaySocket(folder, index) });
     await forward({ host, port: metricsPort }, { path: metricsSocket(folder, index) });
   }
+  if (definition.operations !== null)
+    await forward({ host: '127.0.0.1', port: definition.operations.forwardPort }, { path: platformSocket(folder) });
   const [program, ...args] = [...daemonPrefix(), process.execPath, ...smallHeap, daemon, folder];
   if (program === undefined) throw new Error('Bug: nothing to run');
   const child = spawn(program, args, { stdio: ['pipe', 'inherit', 'inherit'] });

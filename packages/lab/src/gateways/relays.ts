@@ -15,15 +15,15 @@ export type RelayStart = {
   readonly enter: (argv: readonly string[]) => readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly started: (pid: number) => void;
-  /** From a socket in the lab's folder to an address that only the site has. */
-  readonly ways: readonly { readonly path: string; readonly host: string; readonly port: number }[];
+  /** From a socket in the lab's folder to an address that only the site has, or the other way: paths, or HOST:PORT. */
+  readonly ways: readonly { readonly from: string; readonly to: string }[];
 };
 
 export type Relay = { readonly close: () => void };
 
 /** Resolves when all ways are open. */
 export const startRelay = (start: RelayStart): Promise<Relay> => {
-  const ways = start.ways.flatMap(({ path, host, port }) => [path, `${host}:${port}`]);
+  const ways = start.ways.flatMap(({ from, to }) => [from, to]);
   const [command = '', ...args] = start.enter([process.execPath, ...smallHeap, program, ...ways]);
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...start.environment }, cwd: '/' });
   if (child.pid !== undefined) start.started(child.pid);

@@ -8,7 +8,8 @@
  * here as on the disk that holds the image.
  */
 import { constants } from 'node:fs';
-import { access, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
+import { access, mkdir, open, readlink, rm, stat, statfs } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { type Clock, CoequalError, fail, type Log, reasonOf, systemClock, until } from '@coequal/kernel';
 import type { LabHost } from '../hosts/cgroups.ts';
 import { hasOwnMounts } from '../process/mounts.ts';
@@ -19,6 +20,8 @@ export type VolumeKind = 'loop' | 'memory' | 'folder';
 export type LabVolume = {
   readonly folder: string;
   readonly kind: VolumeKind;
+  /** Name of its block device as the kernel has it (`loop3`); undefined where it has none of its own. */
+  readonly device?: string;
   /** What faults it can have, and why not. */
   readonly can: { readonly fill: boolean; readonly slow: boolean; readonly reason?: string };
   /** Takes all free space. */
@@ -87,6 +90,7 @@ const loopVolume = async (runner: Runner, options: VolumeOptions): Promise<LabVo
   return {
     folder,
     kind: 'loop',
+    device: basename(await readlink(`/sys/dev/block/${device}`)),
     can: { fill: true, slow: true },
     fill: () => fillUp(runner, folder),
     unfill: () => rm(`${folder}/${FILLER}`, { force: true }),

@@ -2,6 +2,7 @@
 import { formatDuration, unreachable } from '@coequal/kernel';
 import { type Fault, isGatewayFault } from '../arena.ts';
 import type { Reconciliation } from '../bank/reconcile.ts';
+import { loadFaults } from '../load-faults.ts';
 import type { BatchReport, Check, CommitsReport, FaultReport, SiteReport } from './report.ts';
 import type { DrillName, Step } from './schedule.ts';
 
@@ -63,7 +64,7 @@ const happened = (fault: Fault): string => {
     case 'clock':
       return `had a clock ${fault.amount ?? 0} s off`;
     default:
-      return unreachable(fault.kind);
+      return `was hurt: ${loadFaults[fault.kind].text}`;
   }
 };
 

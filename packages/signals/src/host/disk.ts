@@ -4,6 +4,7 @@
  */
 import type { Label } from '../sample.ts';
 import { type Readings, wordsOf } from './readings.ts';
+import type { Named } from './scope.ts';
 
 /** The kernel counts sectors of 512 bytes, whatever the disk has. */
 const sectorBytes = 512;
@@ -35,10 +36,11 @@ const oldestColumns = 11;
 /** RAM disks, loops, and partitions, whose disk says the same. */
 const ignoredDevice = /^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$/;
 
-export const readDisks = (text: string, out: Readings): void => {
+/** `devices`: those that are told, also loops; undefined: the usual ones. */
+export const readDisks = (text: string, out: Readings, devices?: Named): void => {
   for (const [index, line] of out.linesOf('/proc/diskstats', text).entries()) {
     const [, , device, ...values] = wordsOf(line);
-    if (device === undefined || ignoredDevice.test(device)) continue;
+    if (device === undefined || !(devices?.has(device) ?? !ignoredDevice.test(device))) continue;
     for (const [position, [name, factor]] of diskColumns.entries()) {
       if (position >= oldestColumns && values[position] === undefined) break;
       out.addText(index, name, [['device', device]], values[position], factor);
@@ -62,12 +64,13 @@ const ignoredType =
 const mountLimit = 500;
 
 /** The file systems worth a question. Of a place that is mounted over, what was mounted last is what answers. */
-export const parseMounts = (text: string): readonly Mount[] => {
+export const parseMounts = (text: string, named?: Named): readonly Mount[] => {
   const mounts = new Map<string, Mount>();
   for (const line of text.split('\n')) {
     const [device, mountpoint, fstype, options = ''] = wordsOf(line).map(unescapeMount);
     if (device === undefined || mountpoint === undefined || fstype === undefined) continue;
-    if (ignoredMount.test(mountpoint) || ignoredType.test(fstype) || mounts.size >= mountLimit) continue;
+    if (named?.has(mountpoint) === false || mounts.size >= mountLimit) continue;
+    if (named === undefined && (ignoredMount.test(mountpoint) || ignoredType.test(fstype))) continue;
     mounts.set(mountpoint, { device, mountpoint, fstype, readonly: options.split(',').includes('ro') });
   }
   return [...mounts.values()];

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseMounts, readDisks, readFilesystem } from './disk.ts';
 import { procFiles } from './files.ts';
 import { chipName, isSensorFile, readLink, readMemoryErrors, readSensor } from './hardware.ts';
-import { groupFiles, parseOwnGroup, readGroupFile } from './limits.ts';
+import { groupFiles, namedGroup, parseOwnGroup, readGroupFile } from './limits.ts';
 import { readKernelName } from './processor.ts';
 import { Readings } from './readings.ts';
 
@@ -260,6 +260,46 @@ describe('a control group', () => {
     ]);
     const limited = { 'memory/x/memory.limit_in_bytes': '1073741824\n' };
     expect(readAll('3:cpu:/\n2:memory:/x\n', limited)).toEqual(['container_spec_memory_limit_bytes{id=/x} 1073741824']);
+  });
+
+  test('tells its memory, tasks, kills and pressure', () => {
+    const pressure = 'some avg10=0.00 avg60=0.00 avg300=0.00 total=2000000\nfull avg10=0.00 total=1000000\n';
+    const texts = {
+      'a/memory.stat': 'anon 10\nfile 20\nkernel 5\ninactive_file 7\npgmajfault 3\n',
+      'a/memory.events': 'low 0\noom 1\noom_kill 2\n',
+      'a/pids.current': '9\n',
+      'a/cpu.pressure': pressure,
+    };
+    expect(readAll('0::/a\n', texts)).toEqual([
+      'container_memory_rss{id=/a} 10',
+      'container_memory_cache{id=/a} 20',
+      'container_memory_total_inactive_file_bytes{id=/a} 7',
+      'container_memory_failures_total{failure_type=pgmajfault,id=/a,scope=hierarchy} 3',
+      'container_oom_events_total{id=/a} 2',
+      'container_threads{id=/a} 9',
+      'container_pressure_cpu_waiting_seconds_total{id=/a} 2',
+      'container_pressure_cpu_stalled_seconds_total{id=/a} 1',
+    ]);
+    const older = {
+      'cpuacct/a/cpuacct.usage': '3000000000\n',
+      'memory/a/memory.stat': 'rss 1\ntotal_rss 2\n',
+      'unified/a/io.pressure': pressure,
+    };
+    expect(readAll('3:cpu:/a\n2:memory:/a\n1:cpuacct:/a\n0::/a\n', older)).toEqual([
+      'container_cpu_usage_seconds_total{id=/a} 3',
+      'container_memory_rss{id=/a} 2',
+      'container_pressure_io_waiting_seconds_total{id=/a} 2',
+      'container_pressure_io_stalled_seconds_total{id=/a} 1',
+    ]);
+  });
+
+  test('that was named is looked for below the own one, and else below the root', () => {
+    const own = parseOwnGroup('3:cpu:/own\n2:memory:/own\n0::/\n');
+    if (own === undefined) throw new Error('no group');
+    const files = groupFiles(namedGroup(own, '/north', (folder) => folder === 'memory/own/north'));
+    expect(files).toContain('memory/own/north/memory.stat');
+    expect(files).toContain('cpu/north/cpu.stat');
+    expect(files).toContain('unified/north/cpu.pressure');
   });
 
   test('whose path leads elsewhere is not followed', () => {

@@ -3,15 +3,17 @@
  * Sources: proc(5); node_exporter's collectors netdev, sockstat, netstat.
  */
 import { noLabels, type Readings, wordsOf } from './readings.ts';
+import type { Named } from './scope.ts';
 
 const received = ['bytes', 'packets', 'errs', 'drop', 'fifo', 'frame', 'compressed', 'multicast'] as const;
 const transmitted = ['bytes', 'packets', 'errs', 'drop', 'fifo', 'colls', 'carrier', 'compressed'] as const;
 
-export const readInterfaces = (text: string, out: Readings): void => {
+/** `named`: those that are told; undefined: all. */
+export const readInterfaces = (text: string, out: Readings, named?: Named): void => {
   for (const [index, line] of out.linesOf('/proc/net/dev', text).entries()) {
     // The name may touch the number behind it, and an alias has a colon of its own.
     const [, device, rest] = /^\s*([^|]+):\s*([^:|]*)$/.exec(line) ?? [];
-    if (device === undefined) continue;
+    if (device === undefined || named?.has(device) === false) continue;
     const values = wordsOf(rest ?? '');
     for (const [position, name] of received.entries())
       out.addText(index, `node_network_receive_${name}_total`, [['device', device]], values[position]);

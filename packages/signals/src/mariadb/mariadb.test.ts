@@ -53,7 +53,7 @@ describe('global status', () => {
       'mysql_galera_evs_repl_latency_min_seconds{} 0.001',
       'mysql_galera_evs_repl_latency_avg_seconds{} 0.002',
       'mysql_galera_evs_repl_latency_max_seconds{} 0.003',
-      'mysql_galera_evs_repl_latency_stdev_seconds{} 0.0005',
+      'mysql_galera_evs_repl_latency_stdev{} 0.0005',
       'mysql_galera_evs_repl_latency_sample_size{} 42',
     ]);
   });

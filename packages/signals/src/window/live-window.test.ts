@@ -102,3 +102,49 @@ test('a window holds what a plain map of seconds would', () => {
     }),
   );
 });
+
+test('a series that stands still needs no ring until its value, or its course, changes', () => {
+  const window = new LiveWindow(small);
+  for (const second of [100, 101, 102]) window.ingest([at('a', second, 7), at('b', second, second)], second * 1_000);
+  expect(window.rings).toBe(1);
+  expect(valuesOf(window, 'a', 99, 103)).toEqual([Number.NaN, 7, 7, 7, Number.NaN]);
+  window.ingest([at('a', 105, 7)], 105_000);
+  expect(window.rings).toBe(2);
+  expect(valuesOf(window, 'a', 101, 105)).toEqual([7, 7, Number.NaN, Number.NaN, 7]);
+});
+
+test('when there is no room for a ring, the value that would need one is refused and counted', () => {
+  const window = new LiveWindow({ ...small, ringLimit: 1 });
+  window.ingest([at('a', 100, 1), at('a', 101, 2), at('b', 100, 1), at('b', 101, 2), at('b', 101, 1)], 101_000);
+  expect(valuesOf(window, 'a', 100, 101)).toEqual([1, 2]);
+  expect(valuesOf(window, 'b', 100, 101)).toEqual([1, 1]);
+  expect([window.rings, window.losses().full]).toEqual([1, 1]);
+});
+
+test('with and without rings, a window gives what a plain table would', () => {
+  const write = fc.record({
+    name: fc.constantFrom('a', 'b'),
+    second: fc.integer({ min: 100, max: 115 }),
+    value: fc.constantFrom(1, 1, 1, 2),
+  });
+  fc.assert(
+    fc.property(fc.array(write, { maxLength: 60 }), (writes) => {
+      const window = new LiveWindow(small);
+      const table = new Map<string, Map<number, number>>();
+      const newest = new Map<string, number>();
+      for (const { name, second, value } of writes) {
+        window.ingest([at(name, second, value)], 115_000);
+        if (second <= (newest.get(name) ?? 0) - small.seconds) continue;
+        newest.set(name, Math.max(newest.get(name) ?? 0, second));
+        const own = table.get(name) ?? new Map<number, number>();
+        table.set(name, own.set(second, value));
+      }
+      for (const [name, last] of newest) {
+        const expected = [4, 3, 2, 1, 0].map((back) => table.get(name)?.get(last - back) ?? Number.NaN);
+        expect(valuesOf(window, name, last - 4, last)).toEqual(expected);
+        for (const series of window.seriesNamed(name))
+          expect([4, 3, 2, 1, 0].map((back) => series.at(last - back))).toEqual(expected);
+      }
+    }),
+  );
+});

@@ -1,9 +1,10 @@
 /**
  * The live window: the last fifteen minutes of every series, one value a second, in memory. Detection and diagnosis read
  * from here and wait for no query. Each series is a ring of float64 that is written in place; NaN says that there
- * is no value in that second (a series whose value is NaN has none to offer either).
+ * is no value in that second (a series whose value is NaN has none to offer either). One that has had the same value every
+ * second so far, as most settings have, needs no ring: its value and the seconds of its first and newest say all.
  *
- * Memory is bounded: `seriesLimit` rings, names and labels of bounded length. When it is full, series that nobody has
+ * Memory is bounded: `seriesLimit` series and `ringLimit` rings, names and labels of bounded length. When it is full, series that nobody has
  * written for a while make room; live ones never do, so that a flood of new labels cannot push out what is
  * watched. What is not taken is counted and never silent. Time comes with the samples and with `nowMs`, there is no clock here.
  */
@@ -13,6 +14,8 @@ export type WindowOptions = {
   /** Seconds that are kept, 1 to 86,400. */
   readonly seconds: number;
   readonly seriesLimit: number;
+  /** Series whose values differ from each other, which are those that cost memory; all of them unless told. */
+  readonly ringLimit?: number;
   /** A series without a value for so long may make room for a new one. */
   readonly staleSeconds: number;
   /** A sample later than `nowMs` by more than this is refused: its clock is wrong, and it would push all else out. */
@@ -24,7 +27,7 @@ export const usualWindow: WindowOptions = { seconds: 900, seriesLimit: 20_000, s
 
 /** Why samples were not taken, since the start. */
 export type WindowLosses = {
-  /** No room for another series. */
+  /** No room for another series, or for a value that would make a series need a ring. */
   readonly full: number;
   /** Older than what is kept of their series. */
   readonly old: number;
@@ -52,15 +55,24 @@ export class WindowSeries {
   readonly name: string;
   readonly labels: Labels;
   readonly key: string;
-  readonly ring: Float64Array;
+  /** Undefined while every second from `first` to `newest` has the value `constant`. */
+  ring: Float64Array | undefined;
+  constant = Number.NaN;
+  first = -1;
   /** Second of the newest value. */
   newest = -1;
 
-  constructor(name: string, labels: Labels, key: string, seconds: number) {
+  constructor(name: string, labels: Labels, key: string) {
     this.name = name;
     this.labels = labels;
     this.key = key;
-    this.ring = new Float64Array(seconds).fill(Number.NaN);
+  }
+
+  /** NaN where there is none. `second` must be one of the window's. */
+  at(second: number): number {
+    if (second > this.newest) return Number.NaN;
+    if (this.ring === undefined) return second >= this.first ? this.constant : Number.NaN;
+    return second <= this.newest - this.ring.length ? Number.NaN : (this.ring[second % this.ring.length] ?? Number.NaN);
   }
 }
 
@@ -72,6 +84,8 @@ export class LiveWindow {
   readonly #series = new Map<string, WindowSeries>();
   readonly #byName = new Map<string, Set<WindowSeries>>();
   #sweptSecond = -1;
+  #rings = 0;
+  #generation = 0;
   #full = 0;
   #old = 0;
   #future = 0;
@@ -84,6 +98,26 @@ export class LiveWindow {
   /** Number of series that are kept. */
   get size(): number {
     return this.#series.size;
+  }
+
+  /** Number of series whose values differ from each other. */
+  get rings(): number {
+    return this.#rings;
+  }
+
+  /** Another number whenever series came or went: what was looked up before may be wrong then. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** The series of a name, to look at the newest values of many without copies. */
+  seriesNamed(name: string): Iterable<WindowSeries> {
+    return this.#byName.get(name) ?? [];
+  }
+
+  /** Every series, in no order that means anything. */
+  all(): Iterable<WindowSeries> {
+    return this.#series.values();
   }
 
   losses(): WindowLosses {
@@ -137,8 +171,14 @@ export class LiveWindow {
     const values = new Float64Array(length).fill(Number.NaN);
     const first = Math.max(fromSecond, series.newest - seconds + 1, 0);
     const last = Math.min(fromSecond + length - 1, series.newest);
+    const { ring } = series;
+    if (ring === undefined) {
+      const from = Math.max(first, series.first);
+      if (from <= last) values.fill(series.constant, from - fromSecond, last - fromSecond + 1);
+      return values;
+    }
     for (let second = first; second <= last; second += 1)
-      values[second - fromSecond] = series.ring[second % seconds] ?? Number.NaN;
+      values[second - fromSecond] = ring[second % seconds] ?? Number.NaN;
     return values;
   }
 
@@ -157,13 +197,38 @@ export class LiveWindow {
       this.#old += 1;
       return;
     }
+    const ring = series.ring ?? this.#ringFor(series, second, value);
+    if (ring === undefined) return;
     if (second > series.newest) {
       // Seconds that were passed over hold what is a whole window old.
       const gap = Math.min(second - series.newest, seconds);
-      for (let back = gap - 1; back > 0; back -= 1) series.ring[(second - back) % seconds] = Number.NaN;
+      for (let back = gap - 1; back > 0; back -= 1) ring[(second - back) % seconds] = Number.NaN;
       series.newest = second;
     }
-    series.ring[second % seconds] = value;
+    ring[second % seconds] = value;
+  }
+
+  /** The ring of a series that had none, when this value needs one; undefined when the value is taken without, or refused. */
+  #ringFor(series: WindowSeries, second: number, value: number): Float64Array | undefined {
+    if (series.newest === -1) {
+      [series.constant, series.first, series.newest] = [value, second, second];
+      return undefined;
+    }
+    if (Object.is(value, series.constant) && second >= series.first && second <= series.newest + 1) {
+      series.newest = Math.max(series.newest, second);
+      return undefined;
+    }
+    if (this.#rings >= (this.#options.ringLimit ?? Number.POSITIVE_INFINITY)) {
+      this.#full += 1;
+      return undefined;
+    }
+    const { seconds } = this.#options;
+    const ring = new Float64Array(seconds).fill(Number.NaN);
+    for (let at = Math.max(series.first, series.newest - seconds + 1); at <= series.newest; at += 1)
+      ring[at % seconds] = series.constant;
+    series.ring = ring;
+    this.#rings += 1;
+    return ring;
   }
 
   #seriesAt(name: string, labels: Labels, nowMs: number): WindowSeries | undefined {
@@ -179,8 +244,9 @@ export class LiveWindow {
       this.#full += 1;
       return undefined;
     }
-    const made = new WindowSeries(name, labels, key, this.#options.seconds);
+    const made = new WindowSeries(name, labels, key);
     this.#series.set(key, made);
+    this.#generation += 1;
     const named = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, named.add(made));
     return made;
@@ -196,6 +262,8 @@ export class LiveWindow {
 
   #drop(series: WindowSeries): void {
     this.#series.delete(series.key);
+    this.#generation += 1;
+    if (series.ring !== undefined) this.#rings -= 1;
     const named = this.#byName.get(series.name);
     named?.delete(series);
     if (named?.size === 0) this.#byName.delete(series.name);

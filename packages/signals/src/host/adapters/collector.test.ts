@@ -93,3 +93,41 @@ test.skipIf(process.platform !== 'linux')('reads this host without a problem', a
   const keys = points.map(({ name, labels }) => JSON.stringify([name, labels]));
   expect(new Set(keys).size).toBe(keys.length);
 });
+
+test('a host that is part of a machine is told without what belongs to the others', async () => {
+  await put('/proc/loadavg', '1 2 3 4/5 6\n');
+  await put('/proc/stat', 'cpu0 1 2 3 4 5 6 7 8 9 10\n');
+  await put('/proc/meminfo', 'MemTotal: 1 kB\n');
+  await put('/proc/pressure/cpu', 'some avg10=0 total=9000000\n');
+  await put('/proc/diskstats', '7 1 loop1 1 2 3 4 5 6 7 8 9 10 11\n8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n');
+  await put(
+    '/proc/net/dev',
+    'a\nb\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n',
+  );
+  await put('/sys/class/net/eth0/mtu', '1500\n');
+  await put('/sys/class/net/lo/mtu', '65536\n');
+  await put('/proc/1/mounts', '/dev/a / ext4 rw 0 0\n');
+  await put('/proc/self/mounts', '/dev/a / ext4 rw 0 0\n/dev/loop1 /data ext4 rw 0 0\n');
+  await put('/proc/self/cgroup', '0::/\n');
+  await put('/sys/fs/cgroup/north/cpu.pressure', 'some avg10=0 total=2000000\n');
+  const host = new HostCollector({
+    clock: systemClock,
+    root,
+    pageBytes: 4_096,
+    filesystemDeadlineMs: 5_000,
+    askFilesystem: async () => space,
+    scope: { wholeMachine: false, cgroup: '/north', devices: ['loop1'], mounts: ['/data'], interfaces: ['eth0'] },
+  });
+  const { points } = await host.collect();
+  const told = new Set(points.map(({ name }) => name));
+  for (const name of ['node_load1', 'node_cpu_seconds_total', 'node_memory_MemTotal_bytes'])
+    expect(told).not.toContain(name);
+  const of = (name: string, label: string): readonly string[] =>
+    points.filter((point) => point.name === name).map(({ labels, value }) => `${labelValue(labels, label)} ${value}`);
+  expect(of('node_disk_reads_completed_total', 'device')).toEqual(['loop1 1']);
+  expect(of('node_network_mtu_bytes', 'device')).toEqual(['eth0 1500']);
+  expect(of('node_network_receive_bytes_total', 'device')).toEqual(['eth0 1']);
+  expect(of('node_filesystem_size_bytes', 'mountpoint')).toEqual(['/data 10']);
+  // That of its group, not that of the machine.
+  expect(of('node_pressure_cpu_waiting_seconds_total', 'device')).toEqual([' 2']);
+});

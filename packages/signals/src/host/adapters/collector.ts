@@ -4,7 +4,7 @@
  * Node's few threads stay free, and a mount that still owes an answer is not asked again. What cannot be read is left out,
  * as node_exporter does; what is read and makes no sense is a problem.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { hostname, machine, release, type, version } from 'node:os';
 import { basename, join } from 'node:path';
@@ -21,9 +21,10 @@ import {
   readMemoryErrors,
   readSensor,
 } from '../hardware.ts';
-import { groupFiles, type OwnGroup, parseOwnGroup, readGroupFile } from '../limits.ts';
-import { readKernelName } from '../processor.ts';
+import { groupFiles, namedGroup, type OwnGroup, parseOwnGroup, readGroupFile } from '../limits.ts';
+import { type PressureKind, readKernelName, readPressure } from '../processor.ts';
 import { type HostReadings, noLabels, Readings } from '../readings.ts';
+import { type HostScope, type Named, namedIn, wholeMachine } from '../scope.ts';
 
 export type HostCollectorOptions = {
   readonly clock: Clock;
@@ -33,6 +34,8 @@ export type HostCollectorOptions = {
   readonly pageBytes: number;
   /** How long file systems may take to answer, milliseconds. */
   readonly filesystemDeadlineMs: number;
+  /** The whole machine unless given. */
+  readonly scope?: HostScope;
   /** For tests: who answers for a mount point. */
   readonly askFilesystem?: (mountpoint: string) => Promise<FilesystemSpace>;
 };
@@ -42,19 +45,26 @@ const sensorEveryMs = 30_000;
 /** Of Node's usual four threads. */
 const openQuestions = 2;
 
+const pressureKinds: readonly PressureKind[] = ['cpu', 'memory', 'io'];
+
 export class HostCollector {
   readonly #options: HostCollectorOptions;
   readonly #files: ReturnType<typeof procFiles>;
   readonly #owing = new Set<string>();
   readonly #group: OwnGroup | undefined;
+  readonly #scope: HostScope;
+  readonly #mounts: Named;
+  readonly #interfaces: Named;
   #sensors: readonly Point[] = [];
   #sensorsReadMs = -Infinity;
 
   constructor(options: HostCollectorOptions) {
     this.#options = options;
-    this.#files = procFiles(options.pageBytes);
-    const own = readSystemFile(join(options.root, '/proc/self/cgroup'));
-    this.#group = own === undefined ? undefined : parseOwnGroup(own);
+    this.#scope = options.scope ?? wholeMachine;
+    this.#mounts = namedIn(this.#scope.mounts);
+    this.#interfaces = namedIn(this.#scope.interfaces);
+    this.#files = procFiles(options.pageBytes, this.#scope);
+    this.#group = this.#findGroup();
   }
 
   /** Everything the host shows now. Never rejects for what the host lacks, and ends by the deadline. */
@@ -71,6 +81,14 @@ export class HostCollector {
     out.points.push(...this.#sensorPoints(out));
     await this.#readFilesystems(out);
     return { points: out.points, problems: out.problems };
+  }
+
+  #findGroup(): OwnGroup | undefined {
+    const text = this.#read('/proc/self/cgroup');
+    const own = text === undefined ? undefined : parseOwnGroup(text);
+    const { cgroup } = this.#scope;
+    if (own === undefined || cgroup === undefined) return own;
+    return namedGroup(own, cgroup, (folder) => existsSync(join(this.#options.root, '/sys/fs/cgroup', folder)));
   }
 
   #read(...path: readonly string[]): string | undefined {
@@ -94,7 +112,7 @@ export class HostCollector {
 
   #readLinks(out: Readings): void {
     const folder = '/sys/class/net';
-    for (const thing of this.#list(folder))
+    for (const thing of this.#list(folder).filter((name) => this.#interfaces?.has(name) !== false))
       for (const file of linkFileNames) {
         const text = this.#read(folder, thing, file);
         if (text !== undefined) readLink({ thing, file, text }, out);
@@ -105,7 +123,11 @@ export class HostCollector {
     if (this.#group === undefined) return;
     for (const file of groupFiles(this.#group)) {
       const text = this.#read('/sys/fs/cgroup', file);
-      if (text !== undefined) readGroupFile(this.#group, file, text, out);
+      if (text === undefined) continue;
+      readGroupFile(this.#group, file, text, out);
+      // The group is the host: its pressure is what the host's pressure would be.
+      const kind = pressureKinds.find((name) => file.endsWith(`${name}.pressure`));
+      if (kind !== undefined && !this.#scope.wholeMachine) readPressure(kind, text, out);
     }
   }
 
@@ -146,8 +168,14 @@ export class HostCollector {
     return bus === undefined || device === undefined ? folder : chipName(bus, device);
   }
 
+  /** Mounts that were named are looked for where this process lives, which may be a namespace of its own. */
+  #readMounts(): string {
+    const own = (): string => this.#read('/proc/self/mounts') ?? '';
+    return this.#mounts === undefined ? (this.#read('/proc/1/mounts') ?? own()) : own();
+  }
+
   async #readFilesystems(out: Readings): Promise<void> {
-    const mounts = parseMounts(this.#read('/proc/1/mounts') ?? this.#read('/proc/self/mounts') ?? '');
+    const mounts = parseMounts(this.#readMounts(), this.#mounts);
     const waiting = mounts.filter(({ mountpoint }) => !this.#owing.has(mountpoint));
     const unasked = new Set(waiting);
     const answers = new Map<Mount, FilesystemSpace | undefined>();

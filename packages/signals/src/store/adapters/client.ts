@@ -2,10 +2,10 @@
  * The client of VictoriaMetrics, or of any store that speaks remote write and Prometheus' query API. Every request has a
  * deadline over all of it, body included, and every answer a bound; none of it throws for what the store or the way to it does wrong.
  */
-import { reasonOf } from '@coequal/kernel';
 import { remoteWriteHeaders } from '../../remote/remote-write.ts';
 import { parseStoreAnswer, type StoreResult } from '../results.ts';
 import type { Outbox } from './outbox.ts';
+import { Channel, type StoreCredentials, type StoreTls } from './request.ts';
 
 export type StoreClientOptions = {
   /** Without the paths of the API: `http://127.0.0.1:8428`. */
@@ -14,6 +14,12 @@ export type StoreClientOptions = {
   readonly deadlineMs: number;
   /** An answer that is larger is refused. 5,000 series of an hour at one second are some 400 MB: ask for less at once. */
   readonly answerBytes: number;
+  /** For `https://`: who is believed, and what this client shows of itself. */
+  readonly tls?: StoreTls;
+  /** For a store of others that asks for them. */
+  readonly credentials?: StoreCredentials;
+  /** Ends what is under way, and refuses what comes after. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -25,18 +31,24 @@ export type WriteOutcome =
   | { readonly outcome: 'again' | 'refused'; readonly what: string };
 
 export class StoreClient {
-  readonly #options: StoreClientOptions;
+  readonly #channel: Channel;
 
   constructor(options: StoreClientOptions) {
-    this.#options = options;
+    this.#channel = new Channel(options);
+  }
+
+  /** Lets connections go that wait for more; the client can still be used. */
+  close(): void {
+    this.#channel.close();
   }
 
   /** `body`: of `encodeRemoteWrite`. */
   async write(body: Uint8Array): Promise<WriteOutcome> {
-    const answer = await this.#ask('/api/v1/write', {
+    const answer = await this.#channel.ask({
       method: 'POST',
+      path: '/api/v1/write',
       headers: remoteWriteHeaders,
-      body: new Uint8Array(body),
+      body,
     });
     if (!answer.ok) return { outcome: 'again', what: answer.what };
     const { status, text } = answer;
@@ -57,42 +69,16 @@ export class StoreClient {
   }
 
   async #query(path: string, parameters: Readonly<Record<string, string>>): Promise<StoreResult> {
-    const answer = await this.#ask(path, { method: 'POST', body: new URLSearchParams(parameters) });
+    const answer = await this.#channel.ask({
+      method: 'POST',
+      path,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams(parameters).toString(),
+    });
     if (!answer.ok) return answer;
     const result = parseStoreAnswer(answer.text);
     if (answer.status === 200 || (!result.ok && answer.text.startsWith('{'))) return result;
     return { ok: false, what: `the store answers ${answer.status}` };
-  }
-
-  async #ask(
-    path: string,
-    request: RequestInit,
-  ): Promise<
-    | { readonly ok: true; readonly status: number; readonly text: string }
-    | { readonly ok: false; readonly what: string }
-  > {
-    const { url, deadlineMs, answerBytes } = this.#options;
-    try {
-      const response = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
-        ...request,
-        redirect: 'error',
-        signal: AbortSignal.timeout(deadlineMs),
-      });
-      const chunks: Uint8Array[] = [];
-      let length = 0;
-      for await (const chunk of response.body ?? []) {
-        length += chunk.length;
-        // Leaving the loop ends the connection.
-        if (length > answerBytes) return { ok: false, what: `the answer is larger than ${answerBytes} bytes` };
-        chunks.push(chunk);
-      }
-      return { ok: true, status: response.status, text: Buffer.concat(chunks).toString('utf8') };
-    } catch (error) {
-      // What fetch throws when the way, the other end or the deadline fails; anything else is a bug of ours.
-      if (error instanceof TypeError || error instanceof DOMException)
-        return { ok: false, what: reasonOf(error.cause ?? error) };
-      throw error;
-    }
   }
 }
 
@@ -105,7 +91,10 @@ export type SendResult = {
 };
 
 /** Sends what waits, in order, until nothing waits or the store asks for later. Call it again after a while. */
-export const sendWaiting = async (outbox: Outbox, client: StoreClient): Promise<SendResult> => {
+export const sendWaiting = async (
+  outbox: Outbox,
+  client: { readonly write: (body: Uint8Array) => Promise<WriteOutcome> },
+): Promise<SendResult> => {
   let [taken, refused] = [0, 0];
   for (let body = await outbox.peek(); body !== undefined; body = await outbox.peek()) {
     const answer = await client.write(body);

@@ -1,0 +1,28 @@
+/** The host as a source. */
+import type { Clock } from '@coequal/kernel';
+import { estateLabels, HostCollector, withLabels } from '@coequal/signals';
+import { roundWaitMs, sourceDeadlineMs } from '../limits.ts';
+import type { AgentSettings } from '../settings.ts';
+import type { Source } from '../source.ts';
+
+/** File systems that owe an answer leave room for the rest of the round. */
+const filesystemDeadlineMs = roundWaitMs / 2;
+
+export const hostSource = ({ host, site, scope }: AgentSettings, clock: Clock, pageBytes: number): Source => {
+  const collector = new HostCollector({ clock, root: '', pageBytes, filesystemDeadlineMs, scope });
+  const labels = estateLabels({ job: 'node', instance: host, host, site });
+  return {
+    collector: 'host',
+    target: '',
+    everyMs: 1_000,
+    deadlineMs: sourceDeadlineMs,
+    collect: async (timeMs) => {
+      const { points, problems } = await collector.collect();
+      return {
+        samples: withLabels(points, labels, timeMs),
+        problems: problems.map(({ file, line, what }) => `${file}:${line}: ${what}`),
+      };
+    },
+    close: async () => undefined,
+  };
+};

@@ -1,0 +1,54 @@
+/** Platforms and stores of the estate as values. Part of the model; made by `to-platform.ts` from a file of the right shape. */
+
+export type Platform = {
+  readonly name: string;
+  readonly host: string;
+  /** Of loopback. */
+  readonly address: string;
+  readonly port: number;
+  readonly stateFolder: string;
+  /** Name of the store it asks. */
+  readonly store?: string;
+  /** Name of the store that recording rules write to. */
+  readonly coarseStore?: string;
+  /** Prometheus rule files. */
+  readonly rules: readonly string[];
+  readonly webhooks: readonly { readonly url: string; readonly tokenFile?: string; readonly resolved: boolean }[];
+  readonly knowledge?: string;
+  readonly agentTokenFile?: string;
+  readonly liveMinutes: number;
+  readonly liveSignals: number;
+  readonly liveMemoryBytes: number;
+};
+
+type StoreBase = {
+  readonly name: string;
+  readonly class: 'fine' | 'coarse';
+  /** PEM files. On an own store what it shows and whom it believes; towards a foreign one the same of the client. */
+  readonly tls?: { readonly authority: string; readonly certificate?: string; readonly key?: string };
+};
+
+/** `both` and `neither` are refused by the rules: no valid estate holds one. */
+export type MetricStore = StoreBase &
+  (
+    | {
+        readonly kind: 'own';
+        readonly host: string;
+        readonly port: number;
+        /** Of the store program itself, on loopback of its host. */
+        readonly localPort: number;
+        readonly folder: string;
+        readonly retentionMs: number;
+        readonly memoryBytes?: number;
+        readonly freeDiskBytes?: number;
+      }
+    | {
+        readonly kind: 'foreign';
+        readonly url: string;
+        readonly tokenFile?: string;
+        readonly user?: string;
+        readonly passwordFile?: string;
+      }
+    | { readonly kind: 'both' }
+    | { readonly kind: 'neither'; readonly missing: string }
+  );

@@ -1,0 +1,85 @@
+/**
+ * What one fault came to, judged from what the platform said at which time. Pure. A cause is right when it has the right name and is
+ * placed at the right site (or, of the service, anywhere). Times count from the moment when the fault was in force.
+ */
+import type { Incident, RankedCause } from '@coequal/contract';
+import type { PlannedFault } from './faults.ts';
+
+/** What the platform showed of one incident at a time. */
+export type Sight = {
+  readonly atMs: number;
+  readonly incident: Pick<Incident, 'id' | 'detectedMs' | 'title'>;
+  readonly causes: readonly RankedCause[];
+  readonly sentence: string | undefined;
+};
+
+export type Verdict = {
+  readonly type: 'fault';
+  readonly kind: string;
+  readonly cause: string;
+  readonly site: string;
+  readonly atMs: number;
+  /** Incidents that the fault opened, until it was healed and all was quiet; one is right. */
+  readonly incidents: number;
+  readonly titles: readonly string[];
+  /** To the incident, to the first cause named, and to the moment from which on the right cause stayed first. Null: never. */
+  readonly incidentMs: number | null;
+  readonly causeMs: number | null;
+  readonly rightMs: number | null;
+  /** Of the right cause in what stood at the end, from 1; null: it was not there. */
+  readonly rank: number | null;
+  readonly confidence: number | null;
+  /** What stood first at the end, and the two behind it. */
+  readonly named: readonly { readonly cause: string; readonly where: string; readonly confidence: number }[];
+  readonly sentence: string | null;
+};
+
+export const isRight = (planned: PlannedFault, { cause, place }: RankedCause): boolean => {
+  if (cause !== planned.cause) return false;
+  if (planned.where === 'service') return true;
+  const { site } = planned.fault;
+  const named = [place.site, place.host, place.instance, place.gateway].filter((name) => name !== undefined);
+  return named.length > 0 && named.every((name) => name === site || name.startsWith(`${site}-`));
+};
+
+/** `sights`: everything seen from the fault to its healing, in order; `later`: ids of incidents opened while it healed. */
+export const judgeFault = (
+  planned: PlannedFault,
+  inForceMs: number,
+  sights: readonly Sight[],
+  later: ReadonlyMap<string, string>,
+): Verdict => {
+  const titles = new Map([...sights.map(({ incident }) => [incident.id, incident.title] as const), ...later]);
+  const detected = sights.map(({ incident }) => incident.detectedMs);
+  const withCauses = sights.filter(({ causes }) => causes.length > 0);
+  const last = withCauses.at(-1);
+  const rank = (last?.causes.findIndex((cause) => isRight(planned, cause)) ?? -1) + 1;
+  const right = (sight: Sight | undefined): boolean => {
+    const [first] = sight?.causes ?? [];
+    return first !== undefined && isRight(planned, first);
+  };
+  const wrong = withCauses.findLastIndex((sight) => !right(sight));
+  const settled = withCauses[wrong + 1];
+  const since = (atMs: number | undefined): number | null =>
+    atMs === undefined ? null : Math.max(0, atMs - inForceMs);
+  return {
+    type: 'fault',
+    kind: planned.fault.kind,
+    cause: planned.cause,
+    site: planned.fault.site,
+    atMs: inForceMs,
+    incidents: titles.size,
+    titles: [...titles.values()],
+    incidentMs: detected.length === 0 ? null : since(Math.min(...detected)),
+    causeMs: since(withCauses[0]?.atMs),
+    rightMs: since(settled?.atMs),
+    rank: rank === 0 ? null : rank,
+    confidence: last?.causes[0]?.confidence ?? null,
+    named: (last?.causes ?? []).slice(0, 3).map(({ cause, place, confidence }) => ({
+      cause,
+      where: place.instance ?? place.gateway ?? place.host ?? place.site ?? place.service ?? '',
+      confidence,
+    })),
+    sentence: last?.sentence ?? null,
+  };
+};
