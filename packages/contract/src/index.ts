@@ -30,6 +30,20 @@ export {
   type RankedCause,
   type Severity,
   type TimelineEntry,
+  type DatabaseDetail,
+  type DatabaseSession,
+  databaseDetail,
+  type StatementActivity,
+} from './database-detail.ts';
+export type { ChangeEvent, ChangeKind, Event, LogEvent } from './events.ts';
+export type {
+  Evidence,
+  Incident,
+  IncidentAlert,
+  IncidentDiagnosis,
+  RankedCause,
+  Severity,
+  TimelineEntry,
 } from './incidents.ts';
 export {
   type ChangeQuery,

@@ -5,6 +5,15 @@ export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } 
 export { type DriftPanel, makeDriftPanel, type PanelState } from './detect/panel.ts';
 export { makeUnlikeDetector, type Unlike, type UnlikeDetector, type UnlikeOptions } from './detect/unlike.ts';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
+export {
+  type HeadroomInput,
+  type HeadroomQuery,
+  type HeadroomResource,
+  headroom,
+  headroomAlert,
+  headroomQueries,
+  type SiteHeadroom,
+} from './headroom.ts';
 export { diagnoseIncident } from './incident/diagnose-incident.ts';
 export type { IncidentScene, Trigger } from './incident/scene.ts';
 export { incidentsOf, profileIncident } from './learn.ts';

@@ -1,3 +1,6 @@
+export { HttpClock } from './clock/adapters/http-clock.ts';
+export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
+export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
@@ -10,8 +13,11 @@ export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export type { HostScope } from './host/scope.ts';
+export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
+export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
+export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
@@ -21,6 +27,14 @@ export {
   remoteWriteHeaders,
   remoteWriteLimits,
 } from './remote/remote-write.ts';
+export {
+  type AlertsTold,
+  type GroupStatus,
+  type RulesOptions,
+  type RunningRules,
+  runRules,
+} from './rules/adapters/run.ts';
+export type { RuleSink } from './rules/adapters/sending.ts';
 export {
   type Alert,
   type AlertChange,
@@ -32,6 +46,7 @@ export {
   stepAlerts,
   usualAlertLimit,
 } from './rules/alerts.ts';
+export type { RuleStore } from './rules/group.ts';
 export type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './rules/model.ts';
 export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/parse.ts';
 export { type RecordResult, recordPoints } from './rules/records.ts';
@@ -58,6 +73,7 @@ export {
   type WriteOutcome,
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
+export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,

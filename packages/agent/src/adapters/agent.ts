@@ -14,7 +14,6 @@ import {
   roundWaitMs,
   samplesPerBody,
 } from '../limits.ts';
-import { parseNotice } from '../notice.ts';
 import { type LinkState, ownFamilies, ownPoints } from '../own.ts';
 import { Rounds } from '../rounds.ts';
 import { phaseOf, untilNext } from '../schedule.ts';
@@ -155,8 +154,10 @@ class Agent {
       metrics: () => this.#page(),
       health: () => this.#health(),
       nowMs: clock.now,
-      change: (text: string): string | undefined => {
+      change: async (text: string): Promise<string | undefined> => {
         if (this.#told.length >= toldLimit) return 'too many changes wait; tell it again in a second';
+        // Loaded when it is first needed: what checks shapes is large.
+        const { parseNotice } = await import('../notice.ts');
         const result = parseNotice(text, { host: settings.host, site: settings.site }, clock.now());
         if (!result.ok) return result.what;
         this.#tell(result.event);

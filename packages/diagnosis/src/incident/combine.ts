@@ -34,7 +34,7 @@ export const combine = (
   origins: ReadonlyMap<string, number>,
   weights: Weights,
 ): readonly Hypothesis[] => {
-  const drafts = draftsOf(findings, graph).map((draft) => withOrigin(draft, origins));
+  const drafts = supported(draftsOf(findings, graph).map((draft) => withOrigin(draft, origins)));
   const scored = drafts.map((draft) => ({ draft, raw: rawScore(draft, weights), belief: beliefIn(draft) }));
   const judged = scored.map(({ draft, raw, belief }) => {
     const left = scored.reduce((least, other) => {
@@ -110,6 +110,28 @@ const draftsOf = (findings: readonly Finding[], graph: Graph): readonly Draft[] 
   return kept.map((group) => ({ ...group, origin: 0 }));
 };
 
+/** What speaks for a change beside its time: that something is wrong where it was made. */
+const unsupported = 0.5;
+
+/** A change of which no other witness sees anything counts as far as its own place is abnormal. */
+const supported = (drafts: readonly Draft[]): readonly Draft[] =>
+  drafts.map((draft) => {
+    if (!isOnlyChange(draft)) return draft;
+    const near = drafts.filter((other) => !isOnlyChange(other) && isSamePlace(other.place, draft.place));
+    const support = Math.max(draft.origin, ...near.map(beliefIn));
+    const factor = unsupported + (1 - unsupported) * support;
+    return { ...draft, findings: draft.findings.map((each) => ({ ...each, strength: each.strength * factor })) };
+  });
+
+const isOnlyChange = ({ findings }: Draft): boolean => findings.every(({ witness }) => witness === 'changes');
+
+/** An instance and its host are one place; a service is everywhere. */
+const isSamePlace = (a: Place, b: Place): boolean => {
+  if (a.instance !== undefined && b.instance !== undefined) return a.instance === b.instance;
+  if (a.host !== undefined && b.host !== undefined) return a.host === b.host;
+  return a.service !== undefined && a.service === b.service;
+};
+
 const kindOf = (place: Place): string | undefined => keyOfPlace(place)?.split(':')[0];
 
 /** Where it began speaks for whatever cause is seen there, a little. */
@@ -147,6 +169,7 @@ const beliefIn = ({ findings }: Draft): number =>
 const explains = (one: Scored, other: Scored, graph: Graph): boolean => {
   const [a, b] = [one.draft, other.draft];
   if (!catalogue[a.cause].explains.includes(b.cause) || one.belief < 0.35) return false;
+  if (isOnlyChange(a) && !isSamePlace(a.place, b.place)) return false;
   const mutual = catalogue[b.cause].explains.includes(a.cause);
   if (mutual ? one.raw <= other.raw : one.belief < 0.45 * other.belief) return false;
   const [from, to] = [keyOfPlace(a.place), keyOfPlace(b.place)];

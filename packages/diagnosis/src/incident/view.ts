@@ -39,6 +39,8 @@ export type View = {
   readonly ratio: (entity: Entity, above: string, below: string, labels?: Labels) => Reading | undefined;
   /** The newest value of the last seconds. */
   readonly last: (entity: Entity, name: string, labels?: Labels) => number | undefined;
+  /** The newest value however old: of what is told rarely because it stands still. */
+  readonly latest: (entity: Entity, name: string, labels?: Labels) => number | undefined;
   /** Seconds without any sample of an entity, behind the freshest of all; infinite where there never was one. */
   readonly silentFor: (entity: Entity) => number;
   /** A reading of a column that a witness has made itself. */
@@ -140,6 +142,13 @@ export const viewOf = (scene: IncidentScene, onset: number): View => {
       for (const { values } of matching(entity, name, labels))
         for (let row = end - 1; row >= Math.max(0, end - freshRows); row -= 1)
           if (Number.isFinite(values[row])) return values[row];
+      return undefined;
+    },
+    latest: (entity, name, labels) => {
+      for (const { values } of matching(entity, name, labels)) {
+        const value = values.findLast((each) => Number.isFinite(each));
+        if (value !== undefined) return value;
+      }
       return undefined;
     },
     silentFor: (entity) => {

@@ -99,11 +99,13 @@ const tellHost = (
   count('node_netstat_Tcp_OutSegs', segments);
   const towards = Math.max(dials.loss, ...siteNames.map((other) => (other === site ? 0 : all[other].dials.loss / 2)));
   count('node_netstat_Tcp_RetransSegs', segments * towards * vary(random, 0.3) + (random.next() < 0.05 ? 1 : 0));
+  count('node_netstat_TcpExt_TCPSynRetrans', !dials.reachable ? (dials.hears ? 5 : 0.3) * vary(random, 0.3) : 0);
+  const agent = at({ job: 'coequal_agent', instance: host, host, site }).level;
   for (const peer of siteNames) {
     if (peer === site || !all[peer].dials.reachable || !dials.reachable) continue;
     const trip = 0.005 + 2 * Math.max(dials.delaySeconds, all[peer].dials.delaySeconds);
-    level('coequal_peer_round_trip_seconds', trip * vary(random, 0.05), { peer: hostAt(peer) });
-    level('coequal_clock_offset_seconds', all[peer].dials.clockOffset - dials.clockOffset + 0.002 * random.next(), {
+    agent('coequal_clock_round_trip_seconds', trip * vary(random, 0.05), { peer: hostAt(peer) });
+    agent('coequal_clock_offset_seconds', all[peer].dials.clockOffset - dials.clockOffset + 0.002 * random.next(), {
       peer: hostAt(peer),
     });
   }
@@ -115,6 +117,7 @@ const tellInstance = (site: SiteName, now: Second, random: Random, at: At): void
   const { dials } = now;
   const answers = dials.database === 'up' || dials.database === 'isolated';
   level('mysql_up', answers ? 1 : 0);
+  count('node_netstat_TcpExt_TCPSynRetrans', !dials.reachable ? (dials.hears ? 5 : 0.3) * vary(random, 0.3) : 0);
   const agent = at({ job: 'coequal_agent', instance: hostAt(site), host: hostAt(site), site });
   agent.level('coequal_collector_duration_seconds', dials.database === 'silent' ? 0.8 : 0.01 * vary(random, 0.3), {
     collector: 'mariadb',

@@ -7,6 +7,7 @@
 import type { PackageChoice } from './catalog.ts';
 
 export type CompanionName =
+  | 'alertmanager'
   | 'connector-j'
   | 'dbd-mariadb'
   | 'dnsmasq'
@@ -18,6 +19,7 @@ export type CompanionName =
   | 'php-mysqli'
   | 'postgres-exporter'
   | 'postgresql'
+  | 'prometheus'
   | 'pymysql'
   | 'sysbench'
   | 'victoria-metrics';
@@ -39,6 +41,9 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     alone: [['victoria-metrics']],
     files: ['usr/bin/victoria-metrics'],
   },
+  // The references that rule evaluation and notifications are compared with.
+  prometheus: { packages: [], alone: [['prometheus']], files: ['usr/bin/promtool'] },
+  alertmanager: { packages: [], alone: [['prometheus-alertmanager']], files: ['usr/bin/prometheus-alertmanager'] },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {
     packages: [],

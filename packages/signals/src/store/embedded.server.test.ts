@@ -183,8 +183,11 @@ describe('the front', () => {
     const now = systemClock.now();
     const body = encodeRemoteWrite([{ name: 'coequal_front', labels: [], value: 3, timeMs: now }]);
     expect(await client.write(body)).toEqual({ outcome: 'taken' });
-    const page = await (await fetch(`${running.stores[0]?.url}/metrics`)).text();
-    expect(page).toMatch(/^vm_rows_inserted_total\{type="promremotewrite"\} 1$/m);
+    const counted = async () => {
+      const page = await (await fetch(`${running.stores[0]?.url}/metrics`)).text();
+      return /^vm_rows_inserted_total\{type="promremotewrite"\} 1$/m.test(page);
+    };
+    await until(systemClock, { what: 'the store to count the sample', deadlineMs: 30_000 }, counted);
     expect(await client.instant('1 + 2', now)).toMatchObject({ ok: true, series: [{ values: new Float64Array([3]) }] });
     expect(await client.instant('no_such_function(', now)).toMatchObject({
       ok: false,

@@ -158,17 +158,21 @@ const slowDisk = (view: View, host: Entity): readonly Finding[] => {
       ({ labels }) => labels['device'] ?? '',
     ),
   );
-  const latencies = [...devices].flatMap((device) =>
-    (['write', 'read'] as const).flatMap(
-      (way) =>
-        view.ratio(host, `node_disk_${way}_time_seconds_total`, `node_disk_${way}s_completed_total`, { device }) ?? [],
+  const instances = view.graph.instances.filter(({ place }) => place.host === host.name);
+  const latencies = [
+    ...instances.flatMap((instance) => fileLatencies(view, instance)),
+    ...[...devices].flatMap((device) =>
+      (['write', 'read'] as const).flatMap(
+        (way) =>
+          view.ratio(host, `node_disk_${way}_time_seconds_total`, `node_disk_${way}s_completed_total`, { device }) ??
+          [],
+      ),
     ),
-  );
+  ];
   const slowest = latencies.toSorted((a, b) => slowness(b) - slowness(a))[0];
   const pressure = view.read(host, 'node_pressure_io_waiting_seconds_total');
   const written = view.read(host, 'node_disk_written_bytes_total');
   const read = view.read(host, 'node_disk_read_bytes_total');
-  const instances = view.graph.instances.filter(({ place }) => place.host === host.name);
   const pending = instances.flatMap((instance) =>
     [
       'innodb_data_pending_fsyncs',
@@ -200,7 +204,7 @@ const slowDisk = (view: View, host: Entity): readonly Finding[] => {
     ];
   const text =
     slowest !== undefined && slowness(slowest) > 0.2
-      ? `the disk ${slowest.labels['device'] ?? ''} takes ${numberWith(slowest.now, 's')} for each access (before ${numberWith(slowest.before, 's')})`
+      ? `the disk ${slowest.labels['device'] ?? 'below the database'} takes ${numberWith(slowest.now, 's')} for each access (before ${numberWith(slowest.before, 's')})`
       : 'processes wait for the disk, and it does less than before';
   return [
     detailFinding(host, 'slow disk', strength, text, [
@@ -210,6 +214,19 @@ const slowDisk = (view: View, host: Entity): readonly Finding[] => {
     ]),
   ];
 };
+
+/** How long the database's own files take, where it tells: also of disks that the host does not show. */
+const fileLatencies = (view: View, instance: Entity): readonly Reading[] =>
+  ['wait/io/file/innodb/innodb_log_file', 'wait/io/file/innodb/innodb_data_file', 'wait/io/file/sql/binlog'].flatMap(
+    (file) =>
+      ['write', 'misc'].flatMap(
+        (mode) =>
+          view.ratio(instance, 'mysql_perf_schema_file_events_seconds_total', 'mysql_perf_schema_file_events_total', {
+            event_name: file,
+            mode,
+          }) ?? [],
+      ),
+  );
 
 const slowness = (reading: Reading | undefined): number =>
   grade(reading?.now, 0.01, 0.08) * grade(factorOf(reading, 0.002), 2.5, 6);
@@ -260,23 +277,37 @@ const clocks = (view: View): readonly Finding[] => {
   );
   return view.graph.hosts.flatMap((host) => {
     const own = pairs.filter(({ a, b }) => a === host.name || b === host.name);
+    // A database on the host that has another time than its agent needs nobody else to be wrong.
+    const inside = own.filter(({ a, b }) => a === b);
+    const outside = own.filter(({ a, b }) => a !== b);
+    const partners = new Set(outside.flatMap(({ a, b }) => [a, b])).size - 1;
+    const least = outside.length === 0 ? 0 : Math.min(...outside.map(({ off }) => off));
     const source = view.read(host, 'node_timex_offset_seconds');
     const told = changesAt(view, host.place, ['clock']);
-    const least = own.length === 0 ? 0 : Math.min(...own.map(({ off }) => off));
-    const partners = new Set(own.flatMap(({ a, b }) => [a, b])).size - 1;
-    const others = Math.max(0, ...own.map(({ off }) => off));
     const strength = either(
+      0.95 * grade(Math.max(0, ...inside.map(({ off }) => off)), tolerable, 0.5),
       (partners >= 2 ? 0.95 : 0.6) * grade(least, tolerable, 0.5),
       0.7 * grade(Math.abs(source?.now ?? 0), tolerable, 1),
       told.length > 0 ? 0.9 : 0,
     );
+    const furthest = own.toSorted((x, y) => y.off - x.off)[0];
     if (strength < 0.1)
-      return own.length === 0
+      return furthest === undefined
         ? []
-        : [detailFinding(host, 'clock offset', 0, `its clock agrees within ${numberWith(least, 's')}`)];
-    const furthest = own.find(({ off }) => off === others);
+        : [
+            detailFinding(
+              host,
+              'clock offset',
+              0,
+              `its clock agrees with another within ${numberWith(Math.min(...own.map(({ off }) => off)), 's')}`,
+            ),
+          ];
+    const text =
+      furthest === undefined
+        ? (told[0]?.text ?? 'its time service says that it is off')
+        : `its clock differs from the others by ${numberWith(furthest.off, 's')}`;
     return [
-      detailFinding(host, 'clock offset', strength, `its clock differs from the others by ${numberWith(others, 's')}`, [
+      detailFinding(host, 'clock offset', strength, text, [
         furthest === undefined ? undefined : said('offset between clocks', furthest.reading, 's'),
       ]),
     ];

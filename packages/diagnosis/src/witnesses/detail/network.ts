@@ -11,10 +11,10 @@ type Pair = { readonly a: string; readonly b: string; readonly slower: number; r
 /** Round trips between sites, by whoever measured them. */
 const pairsOf = (view: View): readonly Pair[] =>
   view.graph.hosts.flatMap((host) =>
-    (view.signalsOf(host.key).get('coequal_peer_round_trip_seconds') ?? []).flatMap(({ labels }) => {
+    (view.signalsOf(host.key).get('coequal_clock_round_trip_seconds') ?? []).flatMap(({ labels }) => {
       const { peer = '' } = labels;
       const other = view.graph.entities.get(`host:${peer}`) ?? view.graph.entities.get(`instance:${peer}`);
-      const reading = view.read(host, 'coequal_peer_round_trip_seconds', { peer });
+      const reading = view.read(host, 'coequal_clock_round_trip_seconds', { peer });
       const [a, b] = [host.place.site, other?.place.site];
       if (reading === undefined || a === undefined || b === undefined || a === b || Number.isNaN(reading.now))
         return [];

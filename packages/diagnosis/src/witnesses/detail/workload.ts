@@ -133,9 +133,7 @@ const conflicts: Look = (view, service, instances, gateways) => {
 const connections = (view: View, instance: Entity): readonly Finding[] => {
   const open =
     view.read(instance, 'mysql_global_status_threads_connected') ?? view.read(instance, 'pg_stat_activity_count');
-  const most =
-    view.last(instance, 'mysql_global_variables_max_connections') ??
-    view.read(instance, 'mysql_global_variables_max_connections')?.now;
+  const most = view.latest(instance, 'mysql_global_variables_max_connections');
   const refused = view.read(instance, 'mysql_global_status_connection_errors_total', { error: 'max_connections' });
   const running = view.read(instance, 'mysql_global_status_threads_running');
   if (open === undefined || Number.isNaN(open.now)) return [];

@@ -4,7 +4,7 @@
  */
 import type { Evidence } from '@coequal/contract';
 import type { CauseName } from '../../causes.ts';
-import { either, type Finding } from '../../incident/finding.ts';
+import { either, type Finding, grade } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import { changesAt, linesAt } from '../../incident/occurrences.ts';
 import type { View } from '../../incident/view.ts';
@@ -227,12 +227,13 @@ const cutOff = (view: View, site: Entity, isolated: readonly InstanceAccount[]):
   ];
 };
 
-/** How far packets from others still arrive while nothing it sends does. */
+/**
+ * Who is cut off both ways knocks and hears nothing. Who is still heard of by nobody but hears the others gets their knocking, answers,
+ * and has to repeat every answer (SYN-ACKs), because none arrives.
+ */
 const stillHears = (view: View, instance: Entity): number => {
   const host = view.graph.entities.get(`host:${instance.place.host}`);
-  if (host === undefined) return 0;
-  const back = view.read(host, 'node_netstat_TcpExt_TCPSynRetrans');
-  const received = view.read(host, 'node_netstat_Tcp_InSegs');
-  if (back === undefined || received === undefined) return 0;
-  return 0;
+  const repeated = host === undefined ? undefined : view.read(host, 'node_netstat_TcpExt_TCPSynRetrans');
+  if (repeated === undefined || Number.isNaN(repeated.now)) return 0;
+  return grade(repeated.now - (repeated.before || 0), 1, 3);
 };

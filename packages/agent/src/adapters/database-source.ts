@@ -1,0 +1,54 @@
+/** A database as a source, by the collector of its engine. */
+import { readFile } from 'node:fs/promises';
+import type { Clock, Log } from '@coequal/kernel';
+import { estateLabels, type MariadbCollectorOptions, openMariadbCollector, withLabels } from '@coequal/signals';
+import { sourceDeadlineMs } from '../limits.ts';
+import type { DatabaseTarget } from '../settings.ts';
+import type { Source } from '../source.ts';
+import { readText } from './files.ts';
+
+/** A reading ends within the round; what hangs is told in it. */
+const readingMs = 800;
+
+export const databaseSource = async (target: DatabaseTarget, clock: Clock, log: Log): Promise<Source> => {
+  const { place, engine } = target;
+  const collector = openMariadbCollector({
+    ...(await mariadbTarget(target)),
+    instance: place.instance,
+    place,
+    clock,
+    log,
+    deadlineMs: readingMs,
+    ...(target.isHere ? { processFolder: '/proc' } : {}),
+  });
+  const labels = estateLabels({ job: 'mysql', ...place });
+  return {
+    collector: engine,
+    target: place.instance,
+    everyMs: 1_000,
+    deadlineMs: sourceDeadlineMs,
+    collect: async (timeMs) => {
+      const { points, families, detail, changes, problems } = await collector.collect();
+      return { samples: withLabels(points, labels, timeMs), families, detail, events: changes, problems };
+    },
+    close: () => collector.close(),
+  };
+};
+
+/** How its server is reached. The password is read whenever it connects, so that a new one holds. @throws FILE_MISSING, FILE_UNREADABLE */
+export const mariadbTarget = async ({
+  address,
+  port,
+  account,
+  serverName,
+}: DatabaseTarget): Promise<
+  Pick<MariadbCollectorOptions, 'host' | 'port' | 'user' | 'password' | 'authority' | 'serverName'>
+> => ({
+  host: address,
+  port,
+  user: account.user,
+  password: async () => (await readFile(account.passwordFile, 'utf8')).replace(/\r?\n$/, ''),
+  ...(account.authority === undefined
+    ? {}
+    : { authority: await readText(account.authority, 'Put the PEM file of the authority there.'), serverName }),
+});
