@@ -10,9 +10,10 @@ import { encodeRemoteWrite } from '@coequal/signals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Heart, makeHeart } from '../heart.ts';
+import { Silences } from '../notify/silences.ts';
 import { platformSettings } from '../settings.ts';
 import { openDatabase } from '../store/adapters/database.ts';
-import { makeEventStore } from '../store/adapters/events.ts';
+import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
@@ -34,7 +35,8 @@ beforeAll(async () => {
       log: silentLog,
     },
     ...{ version: '1', incidents: makeIncidentStore(database), events: makeEventStore(database), store: undefined },
-    ...{ rules: () => undefined, isSilenced: () => false, diagnose: undefined, learn: undefined },
+    ...{ rules: () => undefined, onLook: () => undefined, diagnose: undefined, learn: undefined },
+    silences: new Silences(makeDocumentStore(database), seededRandom(2)),
   });
   server = await startServer({
     core: heart.core,
