@@ -28,6 +28,14 @@ export const durationMs = (text: string): number => {
   return ms;
 };
 
+/** How long nobody is called: a minute to thirty days. */
+export const silenceMs = (text: string): number => {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 60_000 || ms > 30 * 86_400_000)
+    throw new InvalidArgumentError('Give a duration from 1min to 720h, like 2h.');
+  return ms;
+};
+
 /** The name of a lab: it becomes a folder and part of socket paths, hence short and plain. */
 export const labName = (text: string): string => {
   if (!/^[a-z][a-z0-9-]{0,15}$/.test(text))

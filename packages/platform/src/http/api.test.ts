@@ -106,14 +106,12 @@ describe('incidents', () => {
   });
 
   test('lists come in pages and are filtered by place', async () => {
-    const message = {
-      version: '4',
-      alerts: ['a-1', 'b-1', 'c-1'].map((name) => ({
-        ...alert(name, { service: name }),
-        status: 'firing',
-        startsAt: new Date(0).toISOString(),
-      })),
-    };
+    const alerts = ['a-1', 'b-1', 'c-1'].map((name) => ({
+      ...{ ...alert(name, { service: name }), status: 'firing', startsAt: new Date(0).toISOString() },
+      endsAt: '0001-01-01T00:00:00Z',
+    }));
+    const shared = { groupLabels: {}, commonLabels: {}, commonAnnotations: {}, externalURL: 'http://other.example' };
+    const message = { version: '4', groupKey: '{}', status: 'firing', receiver: 'coequal', ...shared, alerts };
     await post('/api/v1/alertmanager', message, agent);
     heart.beat();
     const first = await get('/api/v1/incidents?state=open&limit=2', incidentPage);
@@ -127,7 +125,10 @@ describe('incidents', () => {
     );
     expect(second.next).toBeNull();
     expect((await get('/api/v1/incidents?service=b-1', incidentPage)).items).toHaveLength(1);
-    const over = { ...message, alerts: message.alerts.map((one) => ({ ...one, status: 'resolved' })) };
+    const over = {
+      ...message,
+      alerts: alerts.map((one) => ({ ...one, status: 'resolved', endsAt: new Date().toISOString() })),
+    };
     await post('/api/v1/alertmanager', over, agent);
   });
 });
