@@ -1,6 +1,11 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
-export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
+export {
+  type DatabaseDetail,
+  type DatabaseSession,
+  databaseDetail,
+  type StatementActivity,
+} from './database-detail.ts';
 export {
   type ChangeEvent,
   type ChangeKind,
@@ -30,20 +35,6 @@ export {
   type RankedCause,
   type Severity,
   type TimelineEntry,
-  type DatabaseDetail,
-  type DatabaseSession,
-  databaseDetail,
-  type StatementActivity,
-} from './database-detail.ts';
-export type { ChangeEvent, ChangeKind, Event, LogEvent } from './events.ts';
-export type {
-  Evidence,
-  Incident,
-  IncidentAlert,
-  IncidentDiagnosis,
-  RankedCause,
-  Severity,
-  TimelineEntry,
 } from './incidents.ts';
 export {
   type ChangeQuery,
