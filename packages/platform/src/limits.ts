@@ -19,6 +19,9 @@ export const limits = {
   watch: {
     /** How often everything is looked at: what came since the look before waits so long at most. */
     everyMs: 500,
+    /** A look later than this saw a standstill of the process; what had to wait is in after the second time. */
+    lateMs: 1_000,
+    catchUpMs: 2_000,
     /** A reading older than this says nothing about now. */
     freshSeconds: 3,
     /** Collectors that were not heard for so long are silent. */

@@ -9,6 +9,7 @@ import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
+import { benchIngest } from './ingest.ts';
 import { benchMemory } from './memory.ts';
 import { benchSignals } from './signals.ts';
 import { benchStall } from './stall.ts';
@@ -29,6 +30,7 @@ const benches = {
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
+  ingest: benchIngest,
   diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;
 
