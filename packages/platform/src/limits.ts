@@ -13,6 +13,8 @@ export const limits = {
     /** What waits on disk for a store that is away: an hour of an estate's foreign senders. */
     outboxBytes: 2 * 2 ** 30,
     outboxSegmentBytes: 16 * 2 ** 20,
+    /** Series whose bytes are remembered, some 200 bytes each: the largest live window. */
+    rememberedSeries: 2_000_000,
     /** Samples this far ahead of the platform's clock are refused. */
     futureSeconds: 10,
   },

@@ -9,14 +9,7 @@ import { join } from 'node:path';
 import { type Estate, estateOrThrow } from '@coequal/estate';
 import { type Clock, fail, silentLog, systemRandom } from '@coequal/kernel';
 import { type BarePlatform, openBarePlatform, platformSettings } from '@coequal/platform';
-import {
-  decodeRemoteWrite,
-  encodeRemoteWrite,
-  HostCollector,
-  labelsOf,
-  type Point,
-  type Sample,
-} from '@coequal/signals';
+import { encodeRemoteWrite, HostCollector, labelsOf, type Point, type Sample } from '@coequal/signals';
 import { figureOf, tenth } from './figures.ts';
 import { type Bench, type BenchTools, counting } from './tools.ts';
 
@@ -88,10 +81,7 @@ const measure = async (part: Part, runs: number, tools: BenchTools): Promise<voi
 };
 
 const takeSecond = ({ heart }: BarePlatform, bodies: readonly Uint8Array[], clock: Clock): void => {
-  for (const body of bodies) {
-    const read = decodeRemoteWrite(body);
-    if (read.ok) heart.core.intake.samples(read.samples, read.left, clock.now());
-  }
+  for (const body of bodies) heart.core.intake.write(body, clock.now());
   for (const _ of counting(looks)) heart.beat();
 };
 
