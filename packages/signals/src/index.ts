@@ -18,6 +18,7 @@ export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { RemoteWriteEncoder } from './remote/encoder.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
@@ -63,7 +64,7 @@ export {
 } from './sample.ts';
 export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
 export { Scraper } from './scrape/adapters/scraper.ts';
-export { estateLabels, relabelled, withLabels } from './scrape/relabel.ts';
+export { estateLabels, Relabeler, withLabels } from './scrape/relabel.ts';
 export {
   type SendResult,
   StoreClient,
