@@ -40,10 +40,6 @@ export {
   type ChangeQuery,
   changePage,
   changeQuery,
-  type PostedAlerts,
-  postedAlerts,
-  type WebhookMessage,
-  webhookMessage,
 } from './notices.ts';
 export {
   type GatewayState,

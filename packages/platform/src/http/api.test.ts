@@ -10,9 +10,10 @@ import { encodeRemoteWrite } from '@coequal/signals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Heart, makeHeart } from '../heart.ts';
+import { Silences } from '../notify/silences.ts';
 import { platformSettings } from '../settings.ts';
 import { openDatabase } from '../store/adapters/database.ts';
-import { makeEventStore } from '../store/adapters/events.ts';
+import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
@@ -34,7 +35,8 @@ beforeAll(async () => {
       log: silentLog,
     },
     ...{ version: '1', incidents: makeIncidentStore(database), events: makeEventStore(database), store: undefined },
-    ...{ rules: () => undefined, isSilenced: () => false, diagnose: undefined, learn: undefined },
+    ...{ rules: () => undefined, onLook: () => undefined, diagnose: undefined, learn: undefined },
+    silences: new Silences(makeDocumentStore(database), seededRandom(2)),
   });
   server = await startServer({
     core: heart.core,
@@ -104,14 +106,12 @@ describe('incidents', () => {
   });
 
   test('lists come in pages and are filtered by place', async () => {
-    const message = {
-      version: '4',
-      alerts: ['a-1', 'b-1', 'c-1'].map((name) => ({
-        ...alert(name, { service: name }),
-        status: 'firing',
-        startsAt: new Date(0).toISOString(),
-      })),
-    };
+    const alerts = ['a-1', 'b-1', 'c-1'].map((name) => ({
+      ...{ ...alert(name, { service: name }), status: 'firing', startsAt: new Date(0).toISOString() },
+      endsAt: '0001-01-01T00:00:00Z',
+    }));
+    const shared = { groupLabels: {}, commonLabels: {}, commonAnnotations: {}, externalURL: 'http://other.example' };
+    const message = { version: '4', groupKey: '{}', status: 'firing', receiver: 'coequal', ...shared, alerts };
     await post('/api/v1/alertmanager', message, agent);
     heart.beat();
     const first = await get('/api/v1/incidents?state=open&limit=2', incidentPage);
@@ -125,7 +125,10 @@ describe('incidents', () => {
     );
     expect(second.next).toBeNull();
     expect((await get('/api/v1/incidents?service=b-1', incidentPage)).items).toHaveLength(1);
-    const over = { ...message, alerts: message.alerts.map((one) => ({ ...one, status: 'resolved' })) };
+    const over = {
+      ...message,
+      alerts: alerts.map((one) => ({ ...one, status: 'resolved', endsAt: new Date().toISOString() })),
+    };
     await post('/api/v1/alertmanager', over, agent);
   });
 });
