@@ -33,6 +33,11 @@ export const connectText = (snapshot: LabSnapshot): readonly string[] => {
         ? ''
         : `; for checked TLS add --ssl-ca=${snapshot.authorityPath} --ssl-verify-server-cert`
     }`,
+    ...(snapshot.platform === null
+      ? []
+      : [
+          `What watches it: coequal top --platform ${snapshot.platform.url}, coequal incident list --platform ${snapshot.platform.url}`,
+        ]),
     ...snapshot.limits.map((limit) => `Limit of ${snapshot.mode} mode: ${limit}`),
   ];
 };
