@@ -129,7 +129,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'site',
     words: 'packets from and to the site are lost',
     runbook: 'check-network-path',
-    explains: ['network latency', 'slow applier', 'hot row conflicts', 'connections exhausted'],
+    explains: ['network latency', 'site cut off', 'slow applier', 'hot row conflicts', 'connections exhausted'],
     lookalikes: ['network latency', 'site cut off'],
   },
   'slow disk': {
@@ -210,7 +210,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     lookalikes: ['expensive statement', 'load spike'],
   },
   'load spike': {
-    kind: 'service',
+    kind: 'site',
     words: 'more is asked of the service than usual',
     runbook: 'limit-traffic',
     explains: [...afterSlowness, 'CPU taken by another process', 'network latency'],
@@ -266,7 +266,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     lookalikes: ['idle transaction holds locks', 'load spike'],
   },
   'failed log-ins': {
-    kind: 'service',
+    kind: 'instance',
     words: 'many log-ins fail',
     runbook: 'block-address',
     explains: ['load spike'],

@@ -8,6 +8,8 @@ export const limits = {
     otlpBytes: 8 * 2 ** 20,
     /** Of a report of an agent: 1,000 events and 100 details. */
     reportBytes: 16 * 2 ** 20,
+    /** Alerts of others: 10,000 of them. */
+    alertBytes: 8 * 2 ** 20,
     /** What waits on disk for a store that is away: an hour of an estate's foreign senders. */
     outboxBytes: 2 * 2 ** 30,
     outboxSegmentBytes: 16 * 2 ** 20,

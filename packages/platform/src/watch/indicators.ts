@@ -99,6 +99,9 @@ const added = (...values: readonly number[]): number => {
   return known.length === 0 ? Number.NaN : known.reduce((sum, value) => sum + value, 0);
 };
 
+/** A counter that nothing has counted yet is often not told at all. */
+const orZero = (value: number): number => (Number.isNaN(value) ? 0 : value);
+
 const firstKnown = (...values: readonly number[]): number => values.find((value) => !Number.isNaN(value)) ?? Number.NaN;
 
 const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
@@ -125,13 +128,13 @@ export const indicators: readonly Indicator[] = [
     ...above,
     ...{ alert: 'RequestsFail', kind: 'gateway', clock: gate.count, unit: '/s', words: 'errors to clients' },
     ...{ least: 2, factor: 5 },
-    read: (r) => r.rate(gate.errors),
+    read: (r) => orZero(r.rate(gate.errors)),
   },
   {
     ...above,
     ...{ alert: 'ConflictsMany', kind: 'gateway', clock: gate.count, unit: '%', words: 'conflicts per transaction' },
     ...{ least: 0.15, factor: 4 },
-    read: (r) => per(r.rate(gate.conflicts), added(r.rate(gate.committed), r.rate(gate.conflicts)), 5),
+    read: (r) => per(orZero(r.rate(gate.conflicts)), added(r.rate(gate.committed), r.rate(gate.conflicts)), 5),
   },
   {
     ...above,
@@ -143,19 +146,19 @@ export const indicators: readonly Indicator[] = [
       words: 'sessions that lost their instance',
     },
     ...{ least: 1, factor: 3 },
-    read: (r) => r.rate(gate.losses),
+    read: (r) => orZero(r.rate(gate.losses)),
   },
   {
     ...above,
     ...{ alert: 'LoginsFail', kind: 'gateway', clock: gate.count, unit: '/s', words: 'failed log-ins' },
     ...{ least: 3, factor: 5 },
-    read: (r) => r.rate(gate.logins),
+    read: (r) => orZero(r.rate(gate.logins)),
   },
   {
     ...above,
     ...{ alert: 'ConnectionsRefused', kind: 'gateway', clock: gate.count, unit: '/s', words: 'refused connections' },
     ...{ least: 1, factor: 5 },
-    read: (r) => r.rate(gate.refused),
+    read: (r) => orZero(r.rate(gate.refused)),
   },
   {
     ...above,

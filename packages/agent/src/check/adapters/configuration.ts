@@ -45,7 +45,10 @@ const checkFiles = async (settings: AgentSettings, clock: Clock): Promise<void> 
   const secrets = [
     ...databases.map(({ account }) => account.passwordFile),
     ...scrapes.flatMap(({ passwordFile, tokenFile }) => [passwordFile, tokenFile]),
-    ...platforms.map(({ tokenFile }) => tokenFile),
+    ...[...platforms, ...(store === undefined ? [] : [store])].flatMap(({ passwordFile, tokenFile }) => [
+      passwordFile,
+      tokenFile,
+    ]),
   ];
   const peers = [...scrapes, ...platforms, ...(store === undefined ? [] : [store])];
   const certificates = [

@@ -28,13 +28,23 @@ export const detailFinding = (
   evidence: evidence.filter((each) => each !== undefined),
 });
 
+/** What a host that is a control group may use: its quota, or what the estate says of it. */
+const allowedProcessors = (view: View, host: Entity): number | undefined => {
+  const quota = view.latest(host, 'container_spec_cpu_quota');
+  const period = view.latest(host, 'container_spec_cpu_period');
+  return quota !== undefined && period !== undefined && quota > 0 && period > 0
+    ? quota / period
+    : hostOfEstate(view, host)?.cpus;
+};
+
+const hostOfEstate = (view: View, { name }: Entity) =>
+  view.scene.estate.sites.flatMap(({ hosts }) => hosts).find((host) => host.name === name);
+
 /** Share of the processors that a host may use which is in use. */
 const busyOf = (view: View, host: Entity): Reading | undefined => {
   const used = view.read(host, 'container_cpu_usage_seconds_total');
-  const quota = view.last(host, 'container_spec_cpu_quota');
-  const period = view.last(host, 'container_spec_cpu_period');
-  if (used !== undefined && quota !== undefined && period !== undefined && quota > 0 && period > 0) {
-    const allowed = quota / period;
+  const allowed = allowedProcessors(view, host);
+  if (used !== undefined && allowed !== undefined) {
     return view.readingOf(
       'container_cpu_usage_seconds_total',
       used.labels,
@@ -117,10 +127,12 @@ const processors = (view: View, host: Entity): readonly Finding[] => {
 
 const memory = (view: View, host: Entity): readonly Finding[] => {
   const stalled = view.read(host, 'node_pressure_memory_waiting_seconds_total');
-  const faults = view.read(host, 'node_vmstat_pgmajfault');
+  const faults =
+    view.read(host, 'node_vmstat_pgmajfault') ??
+    view.read(host, 'container_memory_failures_total', { failure_type: 'pgmajfault', scope: 'hierarchy' });
   const swapped = view.read(host, 'node_vmstat_pswpout');
-  const killed = view.read(host, 'node_vmstat_oom_kill');
-  const used = view.ratio(host, 'container_memory_usage_bytes', 'container_spec_memory_limit_bytes');
+  const killed = view.read(host, 'node_vmstat_oom_kill') ?? view.read(host, 'container_oom_events_total');
+  const used = memoryUsed(view, host);
   const available = view.ratio(host, 'node_memory_MemAvailable_bytes', 'node_memory_MemTotal_bytes');
   if ([stalled, faults, used, available].every((each) => each === undefined)) return [];
   const rise = (reading: Reading | undefined): number =>
@@ -128,14 +140,14 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
       ? 0
       : reading.now - (Number.isNaN(reading.before) ? 0 : reading.before);
   const short = Math.max(
-    grade(used?.now, 0.85, 0.97) * grade(rise(used), 0.05, 0.2),
+    grade(used?.now, 0.6, 0.9) * grade(rise(used), 0.1, 0.25),
     grade(1 - (available?.now ?? 1), 0.85, 0.97) * grade(-rise(available), 0.05, 0.2),
   );
   const strength = either(
     0.85 * grade(rise(stalled), 0.03, 0.25),
     0.6 * grade(rise(faults), 30, 400) * grade(factorOf(faults, 10), 2, 5),
     0.6 * grade(rise(swapped), 50, 1_000),
-    0.7 * short,
+    0.8 * short,
     killed !== undefined && killed.now > 0 ? 0.8 : 0,
   );
   const level =
@@ -150,6 +162,19 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
       faults === undefined ? undefined : said('page faults that read a disk', faults, '/s'),
     ]),
   ];
+};
+
+/** Share of what a control group may use: of its limit, or of the memory that the estate gives the host. What the cache holds can be taken back. */
+const memoryUsed = (view: View, host: Entity): Reading | undefined => {
+  const used = view.read(host, 'container_memory_rss') ?? view.read(host, 'container_memory_usage_bytes');
+  const limit = view.latest(host, 'container_spec_memory_limit_bytes') ?? hostOfEstate(view, host)?.memoryBytes;
+  return used === undefined || limit === undefined || !(limit > 0)
+    ? undefined
+    : view.readingOf(
+        used.name,
+        used.labels,
+        used.values.map((value) => value / limit),
+      );
 };
 
 const slowDisk = (view: View, host: Entity): readonly Finding[] => {
@@ -270,9 +295,18 @@ const clocks = (view: View): readonly Finding[] => {
       const peer = hostOf(view, labels['peer'] ?? '');
       const reading = view.read(host, 'coequal_clock_offset_seconds', { peer: labels['peer'] ?? '' });
       const now = reading?.now ?? Number.NaN;
+      // Half of the way there and back is how wrong the answer may be.
+      const trip = view.read(host, 'coequal_clock_round_trip_seconds', { peer: labels['peer'] ?? '' })?.now ?? 0;
       return reading === undefined || Number.isNaN(now)
         ? []
-        : [{ a: host.name, b: peer ?? '', reading, off: Math.abs(now) }];
+        : [
+            {
+              a: host.name,
+              b: peer ?? '',
+              reading,
+              off: Math.max(0, Math.abs(now) - (Number.isNaN(trip) ? 0 : trip) / 2),
+            },
+          ];
     }),
   );
   return view.graph.hosts.flatMap((host) => {

@@ -15,6 +15,7 @@ const schemaStatement =
   /^\s*(\/\*.*?\*\/\s*)?(alter\s+table|create\s+(unique\s+|fulltext\s+)?index|drop\s+(index|table)|optimi[sz]e\s+table|truncate|rename\s+table|create\s+or\s+replace\s+table)/i;
 const schemaState =
   /alter|copy to tmp table|copying to tmp|rename result table|committing alter|metadata lock|TOI|total order/i;
+const globalLock = /global read lock|backup lock|commit lock/i;
 const metadataWait = /metadata lock/i;
 const manyRows = 3_000;
 
@@ -69,6 +70,20 @@ const blocking = (instance: Entity, details: readonly DatabaseDetail[]): readonl
         'large transaction',
         0.9 * lasting,
         `${sessionText(root)} has changed ${root.rowsChanged} rows in one transaction; ${waits}`,
+        evidence,
+      ),
+    ];
+  const waiters = latest.sessions.filter(({ id }) =>
+    latest.waits.some(({ waiting, blocking }) => waiting === id && blocking === root.id),
+  );
+  // Whoever locks all tables is in no transaction: nothing is applied either, and the group waits.
+  if (waiters.some(({ state }) => globalLock.test(state)) || (isIdle(root) && root.transactionSeconds === undefined))
+    return [
+      detailFinding(
+        instance,
+        'slow applier',
+        0.8 * lasting,
+        `${sessionText(root)} holds a lock on all tables; ${waits}, and nothing is applied`,
         evidence,
       ),
     ];
