@@ -26,11 +26,11 @@ const root = join(import.meta.dirname, '..');
 const folder = (path: string) => join(root, 'operations', path);
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const groupsOf = (path: string): readonly RuleGroup[] =>
-  readdirSync(folder(path))
+const groupsOf = (): readonly RuleGroup[] =>
+  readdirSync(folder('rules'))
     .filter((name) => name.endsWith('.yml'))
     .flatMap((name) => {
-      const parsed = parseRuleFile(name, readFileSync(join(folder(path), name), 'utf8'));
+      const parsed = parseRuleFile(name, readFileSync(join(folder('rules'), name), 'utf8'));
       if (!parsed.ok) throw new Error(parsed.problems.map(formatRuleProblem).join('\n'));
       return parsed.groups;
     });
@@ -139,18 +139,16 @@ test.each([
 
 test('rules use metrics that are told', () => {
   const recorded = new Set(
-    groupsOf('rules').flatMap(({ rules }) => rules.flatMap((rule) => (rule.kind === 'recording' ? [rule.record] : []))),
+    groupsOf().flatMap(({ rules }) => rules.flatMap((rule) => (rule.kind === 'recording' ? [rule.record] : []))),
   );
-  const unknown = [...groupsOf('rules'), ...groupsOf('rules/coarse')].flatMap(({ rules }) =>
+  const unknown = groupsOf().flatMap(({ rules }) =>
     rules.flatMap(({ expr }) => metricNames(expr).filter((name) => !known.has(name) && !recorded.has(name))),
   );
   expect([...new Set(unknown)]).toEqual([]);
 });
 
 describe('each alert', () => {
-  const alerts = groupsOf('rules').flatMap(({ rules }) =>
-    rules.flatMap((rule) => (rule.kind === 'alerting' ? [rule] : [])),
-  );
+  const alerts = groupsOf().flatMap(({ rules }) => rules.flatMap((rule) => (rule.kind === 'alerting' ? [rule] : [])));
   const text = (
     template: readonly { readonly kind: string; readonly text?: string }[] | undefined,
   ): string | undefined => (template?.length === 1 ? template[0]?.text : undefined);

@@ -290,7 +290,7 @@ export const ruleCases: readonly RuleCase[] = [
   {
     alert: 'StoreFillsSoon',
     every: 60,
-    ...pair(['coequal_store_free_bytes{@,store="fine"}', '100000-10x60', '100000-0.1x60']),
+    ...pair(['coequal_store_free_bytes{@,store="fine"}', '100000-40x60', '100000-0.1x60']),
   },
   {
     alert: 'StoreRefusesClients',
