@@ -1,3 +1,4 @@
+export { type BlockingTree, blockingTrees, type LockWait } from './database/blocking.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
@@ -10,9 +11,10 @@ export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
-export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { openPostgresCollector, type PostgresCollectorOptions } from './postgres/adapters/collector.ts';
+export { postgresCollectorAccount } from './postgres/grants.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
