@@ -8,8 +8,7 @@ import type { Entity } from '../../incident/graph.ts';
 import type { View } from '../../incident/view.ts';
 import { detailFinding } from './host.ts';
 
-const dumpText =
-  /sql_no_cache|flush tables with read lock|flush no_write_to_binlog tables|with consistent snapshot|backup stage/i;
+const dumpText = /sql_no_cache|flush tables with read lock|flush no_write_to_binlog tables|backup stage/i;
 const dumpUser = /backup|dump|mariabackup|pgbackrest|barman/i;
 const wholeTable = /^\s*(\/\*.*?\*\/\s*)?(select\s+(\/\*.*?\*\/\s*)?(sql_no_cache\s+)?\*\s+from\s+\S+\s*$|copy\s)/i;
 
