@@ -34,10 +34,12 @@ export const statementFindings = (view: View): readonly Finding[] =>
     const details = view.scene.details.get(instance.name) ?? [];
     const since = details.filter(({ atMs }) => atMs > view.onsetMs && atMs <= view.scene.nowMs + 1_000).slice(-12);
     const past = details.filter(({ atMs }) => atMs <= view.onsetMs).slice(-120);
+    // What was running long a while ago is usual; what runs since shortly before the onset may be what it is about.
+    const usual = details.filter(({ atMs }) => atMs < Math.min(view.onsetMs, view.scene.nowMs - usualMs));
     if (since.length === 0) return [];
     return [
       ...grown(instance, activityOf(past), activityOf(since), past.length >= 5),
-      ...running(instance, since, past),
+      ...running(instance, since, usual),
     ];
   });
 
@@ -191,6 +193,9 @@ const judged = (instance: Entity, before: Activity | undefined, now: Activity, k
       : []),
   ];
 };
+
+/** A statement that ran long so many milliseconds ago belongs to normal operation. */
+const usualMs = 45_000;
 
 /** Statements that have not ended have no digest yet: sessions show them. */
 const running = (

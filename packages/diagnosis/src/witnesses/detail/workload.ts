@@ -186,21 +186,22 @@ const applier = (view: View, instance: Entity): readonly Finding[] => {
       ? (view.read(other, 'mysql_global_status_wsrep_flow_control_paused_ns') ?? [])
       : [],
   );
-  if (queue === undefined || Number.isNaN(queue.now)) return [];
+  if (queue === undefined) return [];
+  const seen = queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value));
+  if (seen.length === 0) return [];
   const stopped = Math.max(0, ...paused.map((each) => riseOf(each) / 1e9));
-  const most = Math.max(
-    queue.now,
-    ...queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value)),
-  );
+  const most = Math.max(...seen);
+  // An instance that was taken out of flow control (desynchronised, state 2) stops nobody, and falls behind without end.
+  const behind = grade(most, 60, 200) * (view.last(instance, 'mysql_global_status_wsrep_local_state') === 2 ? 1 : 0.8);
   const strength = Math.max(
-    0.85 *
+    0.9 *
       grade(most - (queue.before || 0), 8, 60) *
-      (0.4 + 0.6 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1))),
+      (0.3 + 0.7 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1), behind)),
     0.6 * grade(riseOf(sent), 0.2, 2),
   );
   const text = `${numberWith(most, 'write sets')} wait to be applied (before ${numberWith(queue.before, '')}), and the group is stopped ${numberWith(stopped, '%')} of the time`;
   if (strength < 0.1)
-    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(queue.now, '')}`)];
+    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(most, '')}`)];
   return [
     detailFinding(instance, 'slow applier', strength, text, [
       said('write sets waiting', queue, ''),
