@@ -106,7 +106,7 @@ const gatewayFindings = (view: View, reach: Reach, account: GatewayAccount): rea
   if (state === 'never' || !reach.hostHeard(gateway.place.host ?? '')) return [];
   const stops = [
     ...changesAt(view, gateway.place, ['stop']),
-    ...linesAt(view, gateway.place, /stopp|ended in order|drain/i),
+    ...linesAt(view, gateway.place, /gateway-ended|ended in order/i),
   ];
   const evidence: readonly Evidence[] =
     state === 'answers'
