@@ -15,11 +15,7 @@ export const openSources = async (settings: AgentSettings, { clock, log }: Sourc
   const clocks = await clockSource(settings, clock);
   return [
     hostSource(settings, clock, await pageBytesOf()),
-    ...(await Promise.all(
-      settings.databases
-        .filter(({ engine }) => engine !== 'postgres')
-        .map((target) => databaseSource(target, clock, log)),
-    )),
+    ...(await Promise.all(settings.databases.map((target) => databaseSource(target, clock, log)))),
     ...(clocks === undefined ? [] : [clocks]),
     ...(settings.logs.length === 0 ? [] : [await logSource(settings)]),
     ...settings.scrapes.map((target) => scrapeSource(target, clock)),
