@@ -49,7 +49,7 @@ export const limits = {
   },
   diagnosis: {
     /** After the opening, until it is stable. */
-    atMs: [0, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
+    atMs: [1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
     thenEveryMs: 60_000,
     /** So many equal answers in a row, and at least so long after the opening, are the answer. */
     stable: 3,
@@ -57,6 +57,8 @@ export const limits = {
     windowSeconds: 600,
     /** Signals that are looked at: 600 values each are 29 MB. */
     signals: 6_000,
+    /** What went before is compared with: so long, while that is in the window. */
+    baselineSeconds: 330,
   },
   events: {
     /** Kept on disk. */

@@ -103,7 +103,10 @@ const processors = (view: View, host: Entity): readonly Finding[] => {
       : grade(rise - (database.now - database.before), 0.1, 0.4);
   const strength = either(
     0.85 * grade(rise, 0.15, 0.45),
-    0.6 * grade(pressure === undefined ? 0 : pressure.now - pressure.before, 0.1, 0.5),
+    // Others on the same machine make this host wait too; then it is not busier itself.
+    0.6 *
+      grade(pressure === undefined ? 0 : pressure.now - pressure.before, 0.1, 0.5) *
+      Math.max(0.25, grade(rise, 0.03, 0.2)),
   );
   const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does no more than before`;
   if (strength * foreign < 0.1)

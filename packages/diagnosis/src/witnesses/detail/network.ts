@@ -16,11 +16,18 @@ const pairsOf = (view: View): readonly Pair[] =>
       const other = view.graph.entities.get(`host:${peer}`) ?? view.graph.entities.get(`instance:${peer}`);
       const reading = view.read(host, 'coequal_clock_round_trip_seconds', { peer });
       const [a, b] = [host.place.site, other?.place.site];
-      if (reading === undefined || a === undefined || b === undefined || a === b || Number.isNaN(reading.now))
-        return [];
-      return [{ a, b, reading, slower: reading.now - (Number.isNaN(reading.before) ? 0 : reading.before) }];
+      if (reading === undefined || a === undefined || b === undefined || a === b) return [];
+      // A busy machine makes single round trips longer, and none shorter: the shortest is the way's.
+      const now = shortest(reading.values.subarray(view.onset, view.end));
+      const before = reading.before;
+      return Number.isFinite(now) && Number.isFinite(before)
+        ? [{ a, b, reading: { ...reading, now }, slower: now - before }]
+        : [];
     }),
   );
+
+const shortest = (values: Float64Array): number =>
+  values.reduce((least, value) => (Number.isFinite(value) ? Math.min(least, value) : least), Number.POSITIVE_INFINITY);
 
 const groupLatency = 'mysql_galera_evs_repl_latency_avg_seconds';
 
