@@ -95,6 +95,7 @@ export {
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
+export { resending } from './store/resend.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,
