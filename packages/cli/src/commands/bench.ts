@@ -22,6 +22,8 @@ const benches: Readonly<Record<BenchName, string>> = {
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
   signals: 'processor time for taking in samples and reading a host; parts: window, text, remote-write, host',
   agent: 'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute',
+  signals:
+    'processor time for taking in samples, reading a host and a database; parts: window, text, remote-write, host, mariadb',
   diagnosis: 'how often causes of published incidents are found, and what it costs; parts: dbsherlock, dbpa, cost',
 };
 const names: readonly BenchName[] = [
