@@ -52,23 +52,23 @@ const nowhere = (row: number): LiveOnset => ({ row: Math.max(0, row), moved: 0 }
 const onsetWithin = (window: SignalWindow, from: number, to: number): LiveOnset | undefined => {
   if (to <= from) return undefined;
   const votes = new Float64Array(to - from + 1);
-  let moved = 0;
+  const voters = new Int32Array(votes.length);
   for (const signal of window.signals) {
     const begin = Math.max(0, from - side);
     const raw = signal.values.subarray(begin, Math.min(window.length, to + nearSide + silentRows));
     const vote = bestSplit(isCounter(signal) ? ratesOf(raw) : raw, from - begin, to - begin);
     if (vote === undefined) continue;
-    moved += 1;
     const place = vote.row + begin - from;
     votes[place] = (votes[place] ?? 0) + vote.weight;
+    voters[place] = (voters[place] ?? 0) + 1;
   }
-  if (moved === 0) return undefined;
   // Collectors read once a second, each at its own moment: votes for neighbouring seconds belong together.
   const smooth = votes.map((vote, place) => vote + 0.6 * ((votes[place - 1] ?? 0) + (votes[place + 1] ?? 0)));
   const most = Math.max(...smooth);
+  if (most === 0) return undefined;
   let place = smooth.findIndex((vote) => vote >= most * enoughVotes);
   while (place + 1 < votes.length && (smooth[place + 1] ?? 0) > (smooth[place] ?? 0)) place += 1;
-  return { row: from + place, moved };
+  return { row: from + place, moved: [place - 1, place, place + 1].reduce((sum, at) => sum + (voters[at] ?? 0), 0) };
 };
 
 /**
