@@ -36,7 +36,12 @@ export type LogTarget = { readonly path: string; readonly format: LogFormat; rea
 export type ClockPeer = { readonly name: string; readonly url: string };
 
 /** Another process that things are sent to. */
-export type Destination = ClientCertificates & { readonly url: string; readonly tokenFile?: string };
+export type Destination = ClientCertificates & {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+};
 
 export type AgentSettings = {
   readonly name: string;

@@ -39,6 +39,13 @@ export const instant =
       throw new InvalidArgumentError('Give a time like 2026-03-01T14:00:00Z, or before now like -10min.');
     return ms;
   };
+/** How long nobody is called: a minute to thirty days. */
+export const silenceMs = (text: string): number => {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 60_000 || ms > 30 * 86_400_000)
+    throw new InvalidArgumentError('Give a duration from 1min to 720h, like 2h.');
+  return ms;
+};
 
 /** The name of a lab: it becomes a folder and part of socket paths, hence short and plain. */
 export const labName = (text: string): string => {

@@ -1,6 +1,11 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
-export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
+export {
+  type DatabaseDetail,
+  type DatabaseSession,
+  databaseDetail,
+  type StatementActivity,
+} from './database-detail.ts';
 export {
   type ChangeEvent,
   type ChangeKind,
@@ -35,10 +40,6 @@ export {
   type ChangeQuery,
   changePage,
   changeQuery,
-  type PostedAlerts,
-  postedAlerts,
-  type WebhookMessage,
-  webhookMessage,
 } from './notices.ts';
 export {
   type GatewayState,

@@ -410,6 +410,12 @@ const registry = {
     message: 'The database {path} was written by a later version: it has the steps {steps}.',
     advice: 'Start the version that wrote it, or give this one a `stateFolder` of its own.',
   },
+  RULES_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'Rule files are wrong: {problems}',
+    advice: 'Correct them; each problem names its file and line.',
+  },
   PLATFORM_REFUSED: {
     kind: 'user',
     retry: false,

@@ -12,6 +12,7 @@ import { Intake } from './ingest/intake.ts';
 import { limits } from './limits.ts';
 import { newestSamples } from './live/samples.ts';
 import { Stream } from './live/stream.ts';
+import type { Silences } from './notify/silences.ts';
 import { makePlaces } from './places.ts';
 import type { Core, Diagnose, Learn, MetricsStore, Rules } from './ports.ts';
 import type { PlatformSettings } from './settings.ts';
@@ -31,8 +32,9 @@ export type HeartOptions = {
   readonly events: EventStore;
   readonly store: MetricsStore | undefined;
   readonly rules: () => Rules | undefined;
-  /** Findings that somebody silenced are left out. */
-  readonly isSilenced: (finding: Finding, nowMs: number) => boolean;
+  readonly silences: Silences;
+  /** Told what is open after each look. */
+  readonly onLook: (open: readonly Incident[]) => void;
   readonly diagnose: Diagnose | undefined;
   readonly learn: Learn | undefined;
 };
@@ -91,6 +93,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const core: Core = {
     ...{ clock, log, counters, places, window, readings, intake, keeper, outside, stream, health },
     ...{ incidents: options.incidents, events: options.events, store: options.store },
+    ...{ silences: options.silences, rules: options.rules },
   };
   let beats = 0;
   const beat = (): void => {
@@ -107,9 +110,10 @@ export const makeHeart = (options: HeartOptions): Heart => {
       ...outside.findings(nowMs),
       ...(options.rules()?.findings() ?? []),
       ...ownFindings(settings, options.store, keeper.problem, look.sinceStartMs, nowMs),
-    ].filter((finding) => !options.isSilenced(finding, nowMs));
+    ];
     keeper.step(findings, nowMs);
     keeper.diagnoseNext(nowMs);
+    options.onLook(keeper.open);
     if (beats % 10 === 0) keeper.retry();
     if (beats % 1_200 === 1_199) {
       keeper.prune();

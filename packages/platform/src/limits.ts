@@ -8,6 +8,8 @@ export const limits = {
     otlpBytes: 8 * 2 ** 20,
     /** Of a report of an agent: 1,000 events and 100 details. */
     reportBytes: 16 * 2 ** 20,
+    /** Alerts of others: 10,000 of them. */
+    alertBytes: 8 * 2 ** 20,
     /** What waits on disk for a store that is away: an hour of an estate's foreign senders. */
     outboxBytes: 2 * 2 ** 30,
     outboxSegmentBytes: 16 * 2 ** 20,
@@ -47,7 +49,7 @@ export const limits = {
   },
   diagnosis: {
     /** After the opening, until it is stable. */
-    atMs: [0, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
+    atMs: [1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
     thenEveryMs: 60_000,
     /** So many equal answers in a row, and at least so long after the opening, are the answer. */
     stable: 3,
@@ -55,6 +57,8 @@ export const limits = {
     windowSeconds: 600,
     /** Signals that are looked at: 600 values each are 29 MB. */
     signals: 6_000,
+    /** What went before is compared with: so long, while that is in the window. */
+    baselineSeconds: 330,
   },
   events: {
     /** Kept on disk. */

@@ -2,10 +2,11 @@
 import type { Incident, IncidentDiagnosis, PlatformHealth } from '@coequal/contract';
 import type { IncidentScene } from '@coequal/diagnosis';
 import type { Clock, Counters, Log } from '@coequal/kernel';
-import type { LiveWindow, Sample, StoreResult } from '@coequal/signals';
+import type { Alert, GroupStatus, LiveWindow, Sample, StoreResult } from '@coequal/signals';
 import type { Keeper } from './incidents/keeper.ts';
 import type { Intake } from './ingest/intake.ts';
 import type { Stream } from './live/stream.ts';
+import type { Silences } from './notify/silences.ts';
 import type { Places } from './places.ts';
 import type { EventStore, IncidentStore } from './store/port.ts';
 import type { Finding } from './watch/finding.ts';
@@ -25,6 +26,10 @@ export type MetricsStore = {
 export type Rules = {
   readonly findings: () => readonly Finding[];
   readonly state: () => { readonly files: number; readonly groups: number; readonly failing: number };
+  readonly groups: () => readonly GroupStatus[];
+  readonly alerts: () => readonly Alert[];
+  /** Reads the files again; what is wrong with them, in which case nothing changed. */
+  readonly reload: () => Promise<readonly string[]>;
 };
 
 export type Core = {
@@ -39,6 +44,9 @@ export type Core = {
   readonly incidents: IncidentStore;
   readonly events: EventStore;
   readonly outside: Outside;
+  readonly silences: Silences;
+  /** Undefined: no rules, or none yet. */
+  readonly rules: () => Rules | undefined;
   readonly stream: Stream;
   readonly store: MetricsStore | undefined;
   readonly health: () => PlatformHealth;

@@ -1,6 +1,24 @@
+export { sendWebhook } from './alerts/adapters/webhook.ts';
+export { fingerprintOf, type ToldAlert } from './alerts/alert.ts';
+export { gettableAlert, gettableSilence, mergeHeard, readAlerts, readSilence } from './alerts/api.ts';
+export {
+  type GroupsState,
+  type Notification,
+  noGroups,
+  type Receiver,
+  reopened,
+  settle,
+  stepGroups,
+  usualReceiver,
+} from './alerts/grouping.ts';
+export { type InhibitRule, inhibitedBy } from './alerts/inhibition.ts';
+export { parseMatchers } from './alerts/matchers.ts';
+export { type HeardAlert, payloadOf, readWebhook } from './alerts/payload.ts';
+export { endSilence, keptSilences, type Silence, silencedBy, silenceLimits } from './alerts/silences.ts';
 export { HttpClock } from './clock/adapters/http-clock.ts';
 export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
 export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
+export { type BlockingTree, blockingTrees, type LockWait } from './database/blocking.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
@@ -16,8 +34,11 @@ export type { HostScope } from './host/scope.ts';
 export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
 export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
-export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
+export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { RemoteWriteEncoder } from './remote/encoder.ts';
+export { openPostgresCollector, type PostgresCollectorOptions } from './postgres/adapters/collector.ts';
+export { postgresCollectorAccount } from './postgres/grants.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
@@ -63,7 +84,7 @@ export {
 } from './sample.ts';
 export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
 export { Scraper } from './scrape/adapters/scraper.ts';
-export { estateLabels, relabelled, withLabels } from './scrape/relabel.ts';
+export { estateLabels, Relabeler, withLabels } from './scrape/relabel.ts';
 export {
   type SendResult,
   StoreClient,

@@ -1,7 +1,7 @@
 /** A database as a source, by the collector of its engine. */
 import { readFile } from 'node:fs/promises';
 import type { Clock, Log } from '@coequal/kernel';
-import { estateLabels, type MariadbCollectorOptions, openMariadbCollector, withLabels } from '@coequal/signals';
+import { estateLabels, type MariadbCollectorOptions, openMariadbCollector, Relabeler } from '@coequal/signals';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { DatabaseTarget } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -21,7 +21,7 @@ export const databaseSource = async (target: DatabaseTarget, clock: Clock, log: 
     deadlineMs: readingMs,
     ...(target.isHere ? { processFolder: '/proc' } : {}),
   });
-  const labels = estateLabels({ job: 'mysql', ...place });
+  const relabeler = new Relabeler(estateLabels({ job: 'mysql', ...place }));
   return {
     collector: engine,
     target: place.instance,
@@ -29,7 +29,7 @@ export const databaseSource = async (target: DatabaseTarget, clock: Clock, log: 
     deadlineMs: sourceDeadlineMs,
     collect: async (timeMs) => {
       const { points, families, detail, changes, problems } = await collector.collect();
-      return { samples: withLabels(points, labels, timeMs), families, detail, events: changes, problems };
+      return { samples: relabeler.points(points, timeMs), families, detail, events: changes, problems };
     },
     close: () => collector.close(),
   };

@@ -1,6 +1,6 @@
 /** The host as a source. */
 import type { Clock } from '@coequal/kernel';
-import { estateLabels, HostCollector, withLabels } from '@coequal/signals';
+import { estateLabels, HostCollector, Relabeler } from '@coequal/signals';
 import { roundWaitMs, sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -10,7 +10,7 @@ const filesystemDeadlineMs = roundWaitMs / 2;
 
 export const hostSource = ({ host, site, scope }: AgentSettings, clock: Clock, pageBytes: number): Source => {
   const collector = new HostCollector({ clock, root: '', pageBytes, filesystemDeadlineMs, scope });
-  const labels = estateLabels({ job: 'node', instance: host, host, site });
+  const relabeler = new Relabeler(estateLabels({ job: 'node', instance: host, host, site }));
   return {
     collector: 'host',
     target: '',
@@ -19,7 +19,7 @@ export const hostSource = ({ host, site, scope }: AgentSettings, clock: Clock, p
     collect: async (timeMs) => {
       const { points, problems } = await collector.collect();
       return {
-        samples: withLabels(points, labels, timeMs),
+        samples: relabeler.points(points, timeMs),
         problems: problems.map(({ file, line, what }) => `${file}:${line}: ${what}`),
       };
     },

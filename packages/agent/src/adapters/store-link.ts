@@ -42,7 +42,7 @@ export class StoreLink {
   constructor(options: StoreLinkOptions) {
     this.#options = options;
     const { store, clock, random } = options;
-    this.#peer = new HttpPeer({ url: store.url, clock, files: store, tokenFile: store.tokenFile });
+    this.#peer = new HttpPeer({ ...store, clock, files: store });
     this.#write = writeTo(this.#peer, storeDeadlineMs);
     this.#pause = new Pause(firstPauseMs, longestStorePauseMs, random);
     // What an earlier process left.

@@ -62,7 +62,8 @@ export const diagnoseIncident = (scene: IncidentScene): IncidentDiagnosis => {
   };
 };
 
-const onsetRow = ({ window, triggers }: IncidentScene): number => {
+/** The row of the window at which it began. */
+export const onsetRow = ({ window, triggers }: IncidentScene): number => {
   const fired = Math.min(...triggers.map(({ startedMs }) => startedMs));
   const firedRow = Number.isFinite(fired) ? (fired - window.startMs) / window.stepMs : undefined;
   return liveOnset(window, firedRow === undefined ? undefined : Math.max(0, Math.min(window.length - 1, firedRow))).row;

@@ -53,7 +53,7 @@ export const withOperations = (estate: Estate, plan: OperationsPlan): Estate => 
         knowledge: `${plan.folder}/knowledge.json`,
         liveMinutes: 15,
         liveSignals: 50_000,
-        liveMemoryBytes: 256 * 2 ** 20,
+        liveMemoryBytes: 96 * 2 ** 20,
       },
     ],
   };

@@ -2,6 +2,7 @@
 
 import { openApi } from './openapi.ts';
 import type { Route } from './route.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { estateRoutes } from './routes/estate.ts';
 import { incidentRoutes } from './routes/incidents.ts';
 import { makeIngestRoutes } from './routes/ingest.ts';
@@ -12,6 +13,7 @@ export const allRoutes = (version: string): readonly Route[] => {
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
     ...incidentRoutes,
+    ...alertRoutes,
     ...makeIngestRoutes(),
   ];
   return routes;

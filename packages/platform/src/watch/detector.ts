@@ -19,6 +19,8 @@ const kept = 64;
 const everySamples = 4;
 /** Fewer say nothing. */
 const enough = 16;
+/** One bad second is no fault. */
+const overSamples = 2;
 /** So many samples in a row below the end it is over; the end lies below the beginning, so that nothing flaps. */
 const calmSamples = 5;
 const endShare = 0.6;
@@ -31,6 +33,7 @@ export class Detector {
   #samples = 0;
   #median = Number.NaN;
   #maximum = Number.NaN;
+  #over = 0;
   #calm = 0;
   #firing = false;
   #sinceMs = 0;
@@ -58,8 +61,9 @@ export class Detector {
     this.#value = value;
     const { drifting } = this.#drift.observe(value);
     const beyond = this.#beyond(value);
+    this.#over = beyond >= 1 ? this.#over + 1 : 0;
     if (!this.#firing) {
-      if (beyond >= 1 && drifting) [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
+      if (this.#over >= overSamples && drifting) [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
       // What leans towards an alarm is not made the usual while it is being judged.
       else if (beyond < 1) this.#learn(value);
       return;

@@ -1,14 +1,7 @@
-/** Where others tell: samples by remote write and OTLP, reports of agents, alerts, changes. */
+/** Where others tell: samples by remote write and OTLP, reports of agents, changes. */
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import {
-  agentReport,
-  type ChangeEvent,
-  changeEvent,
-  changeNotice,
-  postedAlerts,
-  webhookMessage,
-} from '@coequal/contract';
+import { agentReport, type ChangeEvent, changeEvent, changeNotice } from '@coequal/contract';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
 import { DeltaTotals, decodeOtlp, decodeRemoteWrite, labelValue, otlpBytesLimit, type Sample } from '@coequal/signals';
 import { z } from 'zod';
@@ -67,36 +60,6 @@ export const makeIngestRoutes = (): readonly Route[] => {
           core.intake.report(body, core.clock.now());
           return { taken: body.events.length };
         }),
-    }),
-    jsonRoute({
-      ...agent,
-      method: 'POST',
-      path: '/api/v2/alerts',
-      summary: 'Take alerts, as Prometheus posts them to an Alertmanager.',
-      limits: { bodyBytes: 4 * 2 ** 20, rate: 'act' },
-      params: nothing,
-      query: nothing,
-      body: postedAlerts,
-      output: z.object({ taken: z.number() }),
-      handle: ({ outside, clock }, { body }) => {
-        outside.posted(body, clock.now());
-        return { taken: body.length };
-      },
-    }),
-    jsonRoute({
-      ...agent,
-      method: 'POST',
-      path: '/api/v1/alertmanager',
-      summary: 'Take the message of an Alertmanager’s webhook (version 4).',
-      limits: { bodyBytes: 4 * 2 ** 20, rate: 'act' },
-      params: nothing,
-      query: nothing,
-      body: webhookMessage,
-      output: z.object({ taken: z.number() }),
-      handle: ({ outside, clock }, { body }) => {
-        outside.message(body, clock.now());
-        return { taken: body.alerts.length };
-      },
     }),
     jsonRoute({
       ...agent,
