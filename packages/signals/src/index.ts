@@ -48,6 +48,7 @@ export {
   remoteWriteHeaders,
   remoteWriteLimits,
 } from './remote/remote-write.ts';
+export { labelOfWrite, type TakenWrite, WriteTaker } from './remote/write-taker.ts';
 export {
   type AlertsTold,
   type GroupStatus,
