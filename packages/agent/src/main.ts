@@ -1,18 +1,13 @@
-/** The agent: composition root. `node main.ts --config FILE [--host NAME] [--check]` */
-import { readFileSync } from 'node:fs';
+/** The agent: composition root of its start. `node main.ts --config FILE [--host NAME] [--check]` */
 import { fileURLToPath } from 'node:url';
-import { systemClock, systemRandom } from '@coequal/kernel';
-import { runAgent } from './adapters/run.ts';
+import { startInPlace } from './adapters/start.ts';
 
-const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const version =
-  typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '0';
+const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-process.exitCode = await runAgent({
+process.exitCode = await startInPlace({
   argv: process.argv.slice(2),
-  checkFile: fileURLToPath(new URL('./check/main.ts', import.meta.url)),
-  version,
-  clock: systemClock,
-  random: systemRandom,
+  checkFile: fileOf('./check/main.ts'),
+  serveFile: fileOf('./serve/main.ts'),
+  environment: process.env,
 });
 process.exit();

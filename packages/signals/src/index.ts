@@ -18,6 +18,7 @@ export { endSilence, keptSilences, type Silence, silencedBy, silenceLimits } fro
 export { HttpClock } from './clock/adapters/http-clock.ts';
 export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
 export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
+export { type BlockingTree, blockingTrees, type LockWait } from './database/blocking.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,
@@ -28,14 +29,17 @@ export {
 } from './exposition/parse.ts';
 export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
+export { HardwareCollector } from './host/adapters/hardware.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export type { HostScope } from './host/scope.ts';
 export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
 export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
-export { type BlockingTree, blockingTrees, type LockWait } from './mariadb/blocking.ts';
 export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { RemoteWriteEncoder } from './remote/encoder.ts';
+export { openPostgresCollector, type PostgresCollectorOptions } from './postgres/adapters/collector.ts';
+export { postgresCollectorAccount } from './postgres/grants.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
@@ -82,7 +86,7 @@ export {
 } from './sample.ts';
 export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
 export { Scraper } from './scrape/adapters/scraper.ts';
-export { estateLabels, relabelled, withLabels } from './scrape/relabel.ts';
+export { estateLabels, Relabeler, withLabels } from './scrape/relabel.ts';
 export {
   type SendResult,
   StoreClient,
@@ -92,6 +96,7 @@ export {
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
+export { resending } from './store/resend.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,

@@ -3,7 +3,15 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Event } from '@coequal/contract';
 import { codeOf } from '@coequal/kernel';
-import { estateLabels, LogFollower, type LogPlace, LogReader, type Sample } from '@coequal/signals';
+import {
+  estateLabels,
+  LogFollower,
+  type LogPlace,
+  LogReader,
+  type Point,
+  Relabeler,
+  type Sample,
+} from '@coequal/signals';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings, LogTarget } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -15,6 +23,7 @@ type Followed = {
   readonly target: LogTarget;
   readonly follower: LogFollower;
   readonly reader: LogReader;
+  readonly relabeler: Relabeler;
   skipped: number;
 };
 
@@ -26,6 +35,7 @@ export const logSource = async (settings: AgentSettings): Promise<Source> => {
       target,
       follower: new LogFollower(target.path, kept.get(target.path)),
       reader: new LogReader({ log: target.path, style: target.format, place: target.place }),
+      relabeler: relabelerOf(target, settings.name),
       skipped: 0,
     }),
   );
@@ -54,7 +64,7 @@ export const logSource = async (settings: AgentSettings): Promise<Source> => {
         await keep();
       }
       return {
-        samples: logs.flatMap((log) => samplesOf(log, settings, timeMs)),
+        samples: logs.flatMap((log) => samplesOf(log, timeMs)),
         events: found.flatMap(({ events }) => events),
         problems: found.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
       };
@@ -75,25 +85,26 @@ const lookAt = async (
   return { events: lines.length === 0 ? [] : log.reader.read(lines, timeMs).events, problem };
 };
 
-const samplesOf = (
-  { target, reader, skipped }: Followed,
-  settings: AgentSettings,
-  timeMs: number,
-): readonly Sample[] => {
-  const { place, path } = target;
-  const instance = place.instance ?? place.gateway ?? settings.name;
-  const own = { job: 'coequal_agent', instance, host: place.host, site: place.site, service: place.service, log: path };
-  const sample = (name: string, value: number, severity?: string): Sample => ({
-    name,
-    labels: estateLabels(severity === undefined ? own : { ...own, severity }),
-    value,
+const samplesOf = ({ reader, skipped, relabeler }: Followed, timeMs: number): readonly Sample[] =>
+  relabeler.points(
+    [
+      ...Object.entries(reader.counts()).map(
+        ([severity, count]): Point => ({
+          name: 'coequal_log_lines_total',
+          labels: [['severity', severity]],
+          value: count,
+        }),
+      ),
+      { name: 'coequal_log_templates', labels: [], value: reader.templates },
+      { name: 'coequal_log_skipped_bytes_total', labels: [], value: skipped },
+    ],
     timeMs,
-  });
-  return [
-    ...Object.entries(reader.counts()).map(([severity, count]) => sample('coequal_log_lines_total', count, severity)),
-    sample('coequal_log_templates', reader.templates),
-    sample('coequal_log_skipped_bytes_total', skipped),
-  ];
+  );
+
+const relabelerOf = ({ place, path }: LogTarget, agent: string): Relabeler => {
+  const instance = place.instance ?? place.gateway ?? agent;
+  const { host, site, service } = place;
+  return new Relabeler(estateLabels({ job: 'coequal_agent', instance, host, site, service, log: path }));
 };
 
 /** What is broken or not there is no place: such a log is followed from its end. */

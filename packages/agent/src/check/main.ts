@@ -1,6 +1,6 @@
 /**
- * The check of a configuration, in a process of its own that ends with its answer: what reads and judges the estate needs memory that an
- * agent has no use for afterwards. Settings go to the agent as a message; without an agent that listens, what was found is printed.
+ * The check of a configuration: composition root of a process that ends with its answer. What reads and judges the estate needs memory that
+ * an agent has no use for afterwards. For a start it leaves the settings in a file.
  */
 import { systemClock } from '@coequal/kernel';
 import { checkConfiguration } from './adapters/configuration.ts';

@@ -4,6 +4,7 @@
  */
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
+import { benchAgent } from './agent.ts';
 import { benchClients } from './clients.ts';
 import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
@@ -30,6 +31,7 @@ const benches = {
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
+  agent: benchAgent,
   ingest: benchIngest,
   diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;

@@ -52,7 +52,7 @@ describe('matchers', () => {
     const matcher = fc.record({
       name: fc.constantFrom('a', 'b_c'),
       sign: fc.constantFrom('=', '!='),
-      value: fc.string({ unit: 'grapheme' }).filter((text) => !/[\u0000-\u001f\u007f\u2028\u2029]/.test(text)),
+      value: fc.string({ unit: 'grapheme' }),
     });
     fc.assert(
       fc.property(fc.array(matcher, { maxLength: 5 }), (list) => {
@@ -74,7 +74,12 @@ describe('silences', () => {
   };
 
   test('hold from their beginning to before their end', () => {
-    expect([999, 1_000, 1_999, 2_000].map((atMs) => silenceState(silence, atMs))).toEqual(['pending', 'active', 'active', 'expired']);
+    expect([999, 1_000, 1_999, 2_000].map((atMs) => silenceState(silence, atMs))).toEqual([
+      'pending',
+      'active',
+      'active',
+      'expired',
+    ]);
     expect(silencedBy(labels({ host: 'a' }), [silence], 1_500)).toEqual([silence]);
     expect(silencedBy(labels({ host: 'b' }), [silence], 1_500)).toEqual([]);
     expect(silencedBy(labels({ host: 'a' }), [silence], 2_000)).toEqual([]);
@@ -140,13 +145,21 @@ describe('silences', () => {
 });
 
 describe('inhibition', () => {
-  const rule = { source: matchers('alertname="SiteCutOff"'), target: matchers('severity=~"warning|critical"'), equal: ['site'] };
+  const rule = {
+    source: matchers('alertname="SiteCutOff"'),
+    target: matchers('severity=~"warning|critical"'),
+    equal: ['site'],
+  };
   const alert = (record: Readonly<Record<string, string>>) => ({ labels: labels(record) });
   const cutOff = alert({ alertname: 'SiteCutOff', site: 'north', severity: 'critical' });
 
   test('holds back what is of the same site', () => {
-    expect(inhibitedBy(labels({ alertname: 'Down', site: 'north', severity: 'warning' }), [cutOff], [rule])).toEqual([cutOff]);
-    expect(inhibitedBy(labels({ alertname: 'Down', site: 'south', severity: 'warning' }), [cutOff], [rule])).toEqual([]);
+    expect(inhibitedBy(labels({ alertname: 'Down', site: 'north', severity: 'warning' }), [cutOff], [rule])).toEqual([
+      cutOff,
+    ]);
+    expect(inhibitedBy(labels({ alertname: 'Down', site: 'south', severity: 'warning' }), [cutOff], [rule])).toEqual(
+      [],
+    );
     expect(inhibitedBy(labels({ alertname: 'Down', site: 'north', severity: 'info' }), [cutOff], [rule])).toEqual([]);
   });
 
@@ -184,7 +197,13 @@ describe('alerts of others', () => {
           endsAtMs: 300_000,
           generatorUrl: 'http://prometheus/graph',
         },
-        { labels: labels({ alertname: 'NoEnd' }), annotations: [], startsAtMs: 20_000, endsAtMs: 320_000, generatorUrl: '' },
+        {
+          labels: labels({ alertname: 'NoEnd' }),
+          annotations: [],
+          startsAtMs: 20_000,
+          endsAtMs: 320_000,
+          generatorUrl: '',
+        },
       ],
     });
   });
@@ -197,7 +216,10 @@ describe('alerts of others', () => {
     [[{ labels: { 'a b': 'c' } }], 'cannot be one'],
     [[{ labels: { a: 3 } }], '0.labels.a'],
     [[{ labels: { a: 'b' }, startsAt: 'soon' }], 'not a time'],
-    [[{ labels: { a: 'b' }, startsAt: '2020-01-02T00:00:00Z', endsAt: '2020-01-01T00:00:00Z' }], 'ends before it begins'],
+    [
+      [{ labels: { a: 'b' }, startsAt: '2020-01-02T00:00:00Z', endsAt: '2020-01-01T00:00:00Z' }],
+      'ends before it begins',
+    ],
   ])('%j is refused: %s', (body, what) => {
     expect(readAlerts(body, 1)).toEqual({ ok: false, what: expect.stringContaining(what) });
   });

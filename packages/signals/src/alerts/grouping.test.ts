@@ -3,14 +3,35 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { labelsOf, labelValue } from '../sample.ts';
 import type { ToldAlert } from './alert.ts';
-import { type GroupsState, type Notification, noGroups, type Receiver, reopened, settle, stepGroups, usualReceiver } from './grouping.ts';
+import {
+  type GroupsState,
+  type Notification,
+  noGroups,
+  type Receiver,
+  reopened,
+  settle,
+  stepGroups,
+  usualReceiver,
+} from './grouping.ts';
 import { parseMatchers } from './matchers.ts';
 
 const second = 1_000;
-const receiver: Receiver = { ...usualReceiver, name: 'team', groupBy: ['site'], groupWaitMs: 5 * second, groupIntervalMs: 60 * second, repeatIntervalMs: 3_600 * second };
+const receiver: Receiver = {
+  ...usualReceiver,
+  name: 'team',
+  groupBy: ['site'],
+  groupWaitMs: 5 * second,
+  groupIntervalMs: 60 * second,
+  repeatIntervalMs: 3_600 * second,
+};
 
 const alert = (host: string, startsAtMs = 0, site = 'north'): ToldAlert => ({
-  labels: labelsOf([['alertname', 'Down'], ['host', host], ['site', site]]) ?? [],
+  labels:
+    labelsOf([
+      ['alertname', 'Down'],
+      ['host', host],
+      ['site', site],
+    ]) ?? [],
   annotations: [],
   startsAtMs,
   generatorUrl: '',
@@ -61,7 +82,12 @@ describe('a group', () => {
 
   test('of sites apart is told apart, and to each receiver whose matchers match', () => {
     const parsed = parseMatchers('site="south"');
-    const south: Receiver = { ...receiver, name: 'south', matchers: parsed.ok ? parsed.matchers : [], sendResolved: false };
+    const south: Receiver = {
+      ...receiver,
+      name: 'south',
+      matchers: parsed.ok ? parsed.matchers : [],
+      sendResolved: false,
+    };
     const night = new Night(receiver, south).at(0, [a, alert('c', 0, 'south')]).at(5, [a, alert('c', 0, 'south')]);
     expect([...night.told].sort()).toEqual(['5 a', '5 c', '5 c']);
     night.at(70, []).at(75, []);
@@ -70,7 +96,10 @@ describe('a group', () => {
   });
 
   test('with ... is each alert alone', () => {
-    expect([...new Night({ ...receiver, groupBy: ['...'] }).at(0, [a, b]).at(5, [a, b]).told].sort()).toEqual(['5 a', '5 b']);
+    expect([...new Night({ ...receiver, groupBy: ['...'] }).at(0, [a, b]).at(5, [a, b]).told].sort()).toEqual([
+      '5 a',
+      '5 b',
+    ]);
   });
 
   test('is not told of what is muted, but when it is muted no more', () => {

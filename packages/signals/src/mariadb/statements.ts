@@ -72,7 +72,7 @@ export const tidyDigest = (text: string): string =>
     .replaceAll(/ ?\. ?/g, '.')
     .replaceAll(/\( /g, '(')
     .replaceAll(/ ([),;])/g, '$1')
-    .replaceAll(/@ ?\?/g, '@?')
+    .replaceAll(/\? ?@ ?\?/g, '?@?')
     // How MariaDB writes the word USER of CREATE USER there.
     .replace(/^(CREATE|ALTER|DROP|RENAME) SYSTEM_USER\b/, '$1 USER');
 

@@ -151,7 +151,20 @@ const words: ReadonlyMap<string, number> = new Map([
   ['disconnected', 0],
 ]);
 
-/** Numbers, switches, and names of binary logs (`binlog.000042` is 42); undefined for any other text. */
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Nov 25 17:49:10 2026 GMT` (when a certificate ends) or `2026-11-25 17:49:10`, as seconds since 1970. */
+const timeOf = (text: string): number | undefined => {
+  if (text.length < 19 || text.length > 24) return undefined;
+  const [, month = '', day, clock, year] = /^([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) (\d{4}) GMT$/.exec(text) ?? [];
+  const date = year === undefined ? /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.exec(text)?.[0] : undefined;
+  const number = String(months.indexOf(month) + 1).padStart(2, '0');
+  const iso = year === undefined ? date?.replace(' ', 'T') : `${year}-${number}-${day}T${clock}`;
+  const ms = iso === undefined ? Number.NaN : Date.parse(`${iso}Z`);
+  return Number.isNaN(ms) ? undefined : ms / 1_000;
+};
+
+/** Numbers, switches and times; undefined for any other text. */
 export const parseServerValue = (text: string): number | undefined => {
   // Nearly all of them are whole numbers.
   if (/^\d{1,15}$/.test(text)) return Number(text);
@@ -159,8 +172,7 @@ export const parseServerValue = (text: string): number | undefined => {
   if (word !== undefined) return word;
   const number = parseNumber(text);
   if (number !== undefined) return number;
-  const log = /^[^/\s]*[a-zA-Z_-]\.(\d{6,10})$/.exec(text)?.[1];
-  return log === undefined ? undefined : Number(log);
+  return timeOf(text);
 };
 
 /** As mysqld_exporter: small letters, and `_` for what no metric's name may have. */

@@ -126,6 +126,13 @@ export class ProtobufWriter {
     this.#at += bytes.length;
   }
 
+  /** Fields that were written before. */
+  append(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
   text(number: number, text: string): void {
     this.#reserve(20 + text.length);
     const start = this.#at;

@@ -1,12 +1,15 @@
 /**
- * Reads the estate and looks at everything the agent will need: files that must be readable, and for a check alone the port that must be
- * free. What is wrong is one line, and the exit code is 2.
+ * Reads the estate and looks at everything the agent will need: files that must be readable, the folder that must be writable, and for a
+ * check alone the port that must be free. What is wrong is one line, and the exit code is 2.
  */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { estateOrThrow, maximumFileBytes } from '@coequal/estate';
-import { type Clock, CoequalError, codeOf, fail, failureText } from '@coequal/kernel';
+import { type Clock, CoequalError, codeOf, fail, failureText, reasonOf } from '@coequal/kernel';
 import { HttpPeer } from '@coequal/signals';
 import { mustBeReadable, readText } from '../../adapters/files.ts';
+import type { Checked } from '../../adapters/start.ts';
 import { parseAgentArguments } from '../../arguments.ts';
 import { agentSettings } from '../../configure.ts';
 import type { AgentSettings } from '../../settings.ts';
@@ -14,11 +17,11 @@ import type { AgentSettings } from '../../settings.ts';
 const good = 0;
 const impossible = 2;
 
-/** @param send to the agent that asked for it; undefined: a person did */
+/** @param send to the start of an agent; undefined: there is none */
 export const checkConfiguration = async (
   argv: readonly string[],
   clock: Clock,
-  send: ((settings: AgentSettings) => boolean) | undefined,
+  send: ((checked: Checked) => boolean) | undefined,
 ): Promise<number> => {
   try {
     const asked = parseAgentArguments(argv);
@@ -30,13 +33,30 @@ export const checkConfiguration = async (
     if (asked.check) {
       await mustBeFree(settings);
       process.stdout.write(asked.json ? jsonOf(settings) : wordsOf(settings));
-    } else send?.(settings);
+    } else send?.(await prepare(settings));
     return good;
   } catch (error) {
     if (!(error instanceof CoequalError) || error.kind === 'bug') throw error;
     process.stderr.write(`${failureText(error)}\n`);
     return impossible;
   }
+};
+
+/** Leaves the settings for the agent. @throws FOLDER_UNWRITABLE */
+const prepare = async (settings: AgentSettings): Promise<Checked> => {
+  const { stateFolder } = settings;
+  const checked = {
+    settingsFile: join(stateFolder, `settings-${process.pid}.json`),
+    compiledFolder: join(stateFolder, 'compiled'),
+  };
+  try {
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    await writeFile(checked.settingsFile, JSON.stringify(settings), { mode: 0o600 });
+  } catch (error) {
+    const advice = 'Make it, or give the agent another `stateFolder` in the estate.';
+    throw fail('FOLDER_UNWRITABLE', { path: stateFolder, reason: reasonOf(error), advice }, { cause: error });
+  }
+  return checked;
 };
 
 /** What the estate names must be there before anything starts; logs may come later. */

@@ -28,13 +28,23 @@ export const detailFinding = (
   evidence: evidence.filter((each) => each !== undefined),
 });
 
+/** What a host that is a control group may use: its quota, or what the estate says of it. */
+const allowedProcessors = (view: View, host: Entity): number | undefined => {
+  const quota = view.latest(host, 'container_spec_cpu_quota');
+  const period = view.latest(host, 'container_spec_cpu_period');
+  return quota !== undefined && period !== undefined && quota > 0 && period > 0
+    ? quota / period
+    : hostOfEstate(view, host)?.cpus;
+};
+
+const hostOfEstate = (view: View, { name }: Entity) =>
+  view.scene.estate.sites.flatMap(({ hosts }) => hosts).find((host) => host.name === name);
+
 /** Share of the processors that a host may use which is in use. */
 const busyOf = (view: View, host: Entity): Reading | undefined => {
   const used = view.read(host, 'container_cpu_usage_seconds_total');
-  const quota = view.last(host, 'container_spec_cpu_quota');
-  const period = view.last(host, 'container_spec_cpu_period');
-  if (used !== undefined && quota !== undefined && period !== undefined && quota > 0 && period > 0) {
-    const allowed = quota / period;
+  const allowed = allowedProcessors(view, host);
+  if (used !== undefined && allowed !== undefined) {
     return view.readingOf(
       'container_cpu_usage_seconds_total',
       used.labels,
@@ -65,50 +75,54 @@ const databaseCpu = (view: View, host: Entity): Reading | undefined => {
   return readings[0];
 };
 
-/** How much more the databases of a host do than before: the largest factor of what they do for processors. */
-export const workFactor = (view: View, host: Entity): number =>
-  Math.max(
-    1,
-    ...view.graph.instances
-      .filter(({ place }) => place.host === host.name)
-      .flatMap((instance) => [
-        factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
-        factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
-      ]),
-  );
+/** What the databases of a host do for its processors, by what they did before: the figure that grew most, or fell least. */
+const workRatio = (view: View, host: Entity): number => {
+  const ratios = view.graph.instances
+    .filter(({ place }) => place.host === host.name)
+    .flatMap((instance) => [
+      factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
+      factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
+    ])
+    // What is 1 may be too little to count.
+    .filter((ratio) => ratio !== 1);
+  return ratios.length === 0 ? 1 : Math.max(...ratios);
+};
 
 const processors = (view: View, host: Entity): readonly Finding[] => {
   const busy = busyOf(view, host);
   if (busy === undefined || Number.isNaN(busy.now) || Number.isNaN(busy.before)) return [];
   const cause = 'CPU taken by another process';
   const pressure = view.read(host, 'node_pressure_cpu_waiting_seconds_total');
-  const rise = busy.now - busy.before;
+  // A database that does a third of its work for the same time has lost the rest of it to somebody else.
+  const work = workRatio(view, host);
+  const expected = busy.before * Math.max(0.2, work);
   const database = databaseCpu(view, host);
-  // Where processes are not told apart, work that did not grow is what tells a stranger.
   const foreign =
-    database === undefined || Number.isNaN(database.now)
-      ? 1 - grade(workFactor(view, host), 1.5, 3)
-      : grade(rise - (database.now - database.before), 0.1, 0.4);
+    database === undefined || Number.isNaN(database.now) || Number.isNaN(database.before)
+      ? busy.now - expected
+      : busy.now - busy.before - (database.now - database.before);
+  const waiting = pressure === undefined ? 0 : pressure.now - pressure.before * Math.min(1, Math.max(0.2, work));
+  // Others on the same machine make this host wait too; then it is not busier itself.
   const strength = either(
-    0.85 * grade(rise, 0.15, 0.45),
-    0.6 * grade(pressure === undefined ? 0 : pressure.now - pressure.before, 0.1, 0.5),
+    0.85 * grade(foreign, 0.12, 0.4),
+    0.6 * grade(waiting, 0.15, 0.5) * grade(foreign, 0.05, 0.2),
   );
-  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does no more than before`;
-  if (strength * foreign < 0.1)
+  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does ${work < 0.8 ? 'less' : 'no more'} than before`;
+  if (strength < 0.1)
     return [
       detailFinding(
         host,
         cause,
         0,
-        rise < 0.15
+        busy.now - busy.before < 0.15
           ? `processors are busy to ${numberWith(busy.now, '%')} (before ${numberWith(busy.before, '%')})`
           : 'the database itself does more',
       ),
     ];
   return [
-    detailFinding(host, cause, strength * foreign, text, [
+    detailFinding(host, cause, strength, text, [
       said('processors busy', busy, '%'),
       pressure === undefined ? undefined : said('waiting for processors', pressure, '%'),
     ]),
@@ -117,10 +131,12 @@ const processors = (view: View, host: Entity): readonly Finding[] => {
 
 const memory = (view: View, host: Entity): readonly Finding[] => {
   const stalled = view.read(host, 'node_pressure_memory_waiting_seconds_total');
-  const faults = view.read(host, 'node_vmstat_pgmajfault');
+  const faults =
+    view.read(host, 'node_vmstat_pgmajfault') ??
+    view.read(host, 'container_memory_failures_total', { failure_type: 'pgmajfault', scope: 'hierarchy' });
   const swapped = view.read(host, 'node_vmstat_pswpout');
-  const killed = view.read(host, 'node_vmstat_oom_kill');
-  const used = view.ratio(host, 'container_memory_usage_bytes', 'container_spec_memory_limit_bytes');
+  const killed = view.read(host, 'node_vmstat_oom_kill') ?? view.read(host, 'container_oom_events_total');
+  const used = memoryUsed(view, host);
   const available = view.ratio(host, 'node_memory_MemAvailable_bytes', 'node_memory_MemTotal_bytes');
   if ([stalled, faults, used, available].every((each) => each === undefined)) return [];
   const rise = (reading: Reading | undefined): number =>
@@ -128,14 +144,14 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
       ? 0
       : reading.now - (Number.isNaN(reading.before) ? 0 : reading.before);
   const short = Math.max(
-    grade(used?.now, 0.85, 0.97) * grade(rise(used), 0.05, 0.2),
+    grade(used?.now, 0.6, 0.9) * grade(rise(used), 0.1, 0.25),
     grade(1 - (available?.now ?? 1), 0.85, 0.97) * grade(-rise(available), 0.05, 0.2),
   );
   const strength = either(
     0.85 * grade(rise(stalled), 0.03, 0.25),
     0.6 * grade(rise(faults), 30, 400) * grade(factorOf(faults, 10), 2, 5),
     0.6 * grade(rise(swapped), 50, 1_000),
-    0.7 * short,
+    0.8 * short,
     killed !== undefined && killed.now > 0 ? 0.8 : 0,
   );
   const level =
@@ -150,6 +166,19 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
       faults === undefined ? undefined : said('page faults that read a disk', faults, '/s'),
     ]),
   ];
+};
+
+/** Share of what a control group may use: of its limit, or of the memory that the estate gives the host. What the cache holds can be taken back. */
+const memoryUsed = (view: View, host: Entity): Reading | undefined => {
+  const used = view.read(host, 'container_memory_rss') ?? view.read(host, 'container_memory_usage_bytes');
+  const limit = view.latest(host, 'container_spec_memory_limit_bytes') ?? hostOfEstate(view, host)?.memoryBytes;
+  return used === undefined || limit === undefined || !(limit > 0)
+    ? undefined
+    : view.readingOf(
+        used.name,
+        used.labels,
+        used.values.map((value) => value / limit),
+      );
 };
 
 const slowDisk = (view: View, host: Entity): readonly Finding[] => {
@@ -270,9 +299,18 @@ const clocks = (view: View): readonly Finding[] => {
       const peer = hostOf(view, labels['peer'] ?? '');
       const reading = view.read(host, 'coequal_clock_offset_seconds', { peer: labels['peer'] ?? '' });
       const now = reading?.now ?? Number.NaN;
+      // Half of the way there and back is how wrong the answer may be.
+      const trip = view.read(host, 'coequal_clock_round_trip_seconds', { peer: labels['peer'] ?? '' })?.now ?? 0;
       return reading === undefined || Number.isNaN(now)
         ? []
-        : [{ a: host.name, b: peer ?? '', reading, off: Math.abs(now) }];
+        : [
+            {
+              a: host.name,
+              b: peer ?? '',
+              reading,
+              off: Math.max(0, Math.abs(now) - (Number.isNaN(trip) ? 0 : trip) / 2),
+            },
+          ];
     }),
   );
   return view.graph.hosts.flatMap((host) => {

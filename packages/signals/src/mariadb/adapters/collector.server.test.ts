@@ -262,6 +262,20 @@ test('refused ports, wrong passwords and wrong certificates are a problem in wor
   expect((await failed()) - before).toBe(1);
 });
 
+test('one that is closed says goodbye', async () => {
+  const connection = await client(0);
+  const aborted = async (): Promise<string> => {
+    const [rows] = await connection.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'");
+    return String((rows as { Value: string }[])[0]?.Value);
+  };
+  const before = await aborted();
+  const collector = collectorOf(0);
+  expect(value(await collector.collect(), 'mysql_up')).toBe(1);
+  await collector.close();
+  expect(await aborted()).toBe(before);
+  expect(await collector.collect()).toMatchObject({ problems: ['no connection: closed'], detail: undefined });
+});
+
 test('a privilege that is taken away is a problem of what needed it; the rest goes on', async () => {
   const connection = await client(0);
   await connection.query(`REVOKE PROCESS ON *.* FROM '${account.user}'@'%'`);
@@ -279,7 +293,23 @@ test('a privilege that is taken away is a problem of what needed it; the rest go
   await connection.query(`GRANT SELECT ON performance_schema.* TO '${account.user}'@'%'`);
 });
 
-test('a member that is killed leaves; one that comes back has restarted, with counters that begin anew', async () => {
+test('a member that lost its group still answers, and says so', async () => {
+  await readUntil('the group of three', 0, (one) => value(one, 'mysql_global_status_wsrep_cluster_size') === 3);
+  for (const index of [1, 2]) process.kill(pidOf(index), 'SIGSTOP');
+  try {
+    const lost = await readUntil('the loss', 0, ({ changes }) => changes.some(({ change }) => change === 'membership'));
+    expect(lost.changes.find(({ change }) => change === 'membership')?.text).toBe('db-0 lost its group');
+    const { points, problems, detail } = await collect(0);
+    expect(points.find(({ name }) => name === 'mysql_up')?.value).toBe(1);
+    expect(points.find(({ name }) => name === 'mysql_global_status_wsrep_cluster_status')?.value).toBe(0);
+    expect([problems, detail?.instance]).toEqual([[], 'db-0']);
+  } finally {
+    for (const index of [1, 2]) process.kill(pidOf(index), 'SIGCONT');
+  }
+  await readUntil('the group again', 0, (one) => value(one, 'mysql_global_status_wsrep_cluster_size') === 3);
+});
+
+test('a member that is stopped leaves; one that comes back has restarted, with counters that begin anew', async () => {
   await readUntil('a reading', 1, (one) => value(one, 'mysql_up') === 1);
   await readUntil('the group of three', 0, (one) => value(one, 'mysql_global_status_wsrep_cluster_size') === 3);
   await ground.drivers[1]?.stop(30_000);
