@@ -62,7 +62,7 @@ const askedOf = async (
 ): Promise<readonly SiteHeadroom[]> => {
   const peaks = new Map<ReturnType<typeof headroomQueries>[number]['resource'], number>();
   for (const { resource, promql } of headroomQueries(estate, service)) {
-    const value = await valueOf(client, promql, clock.now());
+    const value = await peakOf(client, promql, clock.now());
     if (value !== undefined) peaks.set(resource, value);
   }
   return headroom({ estate, service, peaks });
@@ -71,11 +71,11 @@ const askedOf = async (
 /** For how long the store knows this estate; 0: not at all. */
 const historyMs = async (client: StoreClient, clock: Clock): Promise<number> => {
   const nowMs = clock.now();
-  const first = await valueOf(client, 'min(min_over_time(timestamp(mysql_up)[7d:1h]))', nowMs);
+  const first = await peakOf(client, 'min(min_over_time(timestamp(mysql_up)[7d:1h]))', nowMs);
   return first === undefined ? 0 : nowMs - first * 1_000;
 };
 
-const valueOf = async (client: StoreClient, promql: string, atMs: number): Promise<number | undefined> => {
+const peakOf = async (client: StoreClient, promql: string, atMs: number): Promise<number | undefined> => {
   const result = await client.instant(promql, atMs);
   const value = result.ok ? result.series[0]?.values[0] : undefined;
   return value !== undefined && Number.isFinite(value) ? value : undefined;
