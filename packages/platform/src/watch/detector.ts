@@ -63,7 +63,8 @@ export class Detector {
     const beyond = this.#beyond(value);
     this.#over = beyond >= 1 ? this.#over + 1 : 0;
     if (!this.#firing) {
-      if (this.#over >= overSamples && drifting) [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
+      if (this.#over >= (this.#indicator.samples ?? overSamples) && drifting)
+        [this.#firing, this.#sinceMs, this.#calm] = [true, nowMs, 0];
       // What leans towards an alarm is not made the usual while it is being judged.
       else if (beyond < 1) this.#learn(value);
       return;

@@ -16,6 +16,8 @@ export type Indicator = {
   readonly least: number;
   /** Above: at least so many times the usual; below: at most this share of it. */
   readonly factor: number;
+  /** So many samples in a row beyond; 2 unless told: one bad second is no fault. */
+  readonly samples?: number;
   /** What it is compared with: the median of the last minutes, or their maximum. */
   readonly against: 'median' | 'maximum';
   /** The newest value of any says that there is something new to look at. */
@@ -113,14 +115,15 @@ export const indicators: readonly Indicator[] = [
   {
     ...above,
     ...{ alert: 'RequestsSlow', kind: 'gateway', clock: [gate.count], unit: 's', words: 'requests take' },
-    ...{ least: 0.01, factor: 3 },
-    read: (r) => per(r.rate(gate.sum), r.rate(gate.count), 3),
+    // A few long requests among few make a mean that says little.
+    ...{ least: 0.02, factor: 4, samples: 3 },
+    read: (r) => per(r.rate(gate.sum), r.rate(gate.count), 5),
   },
   {
     ...above,
     ...{ alert: 'TransactionsSlow', kind: 'gateway', clock: [gate.count], unit: 's', words: 'transactions take' },
-    ...{ least: 0.03, factor: 3 },
-    read: (r) => per(r.rate(gate.transactionSum), r.rate(gate.transactionCount), 2),
+    ...{ least: 0.05, factor: 4, samples: 3 },
+    read: (r) => per(r.rate(gate.transactionSum), r.rate(gate.transactionCount), 3),
   },
   {
     ...{ alert: 'WorkStopped', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'transactions committed' },
