@@ -248,7 +248,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'a setting was changed',
     runbook: 'revert-setting',
-    explains: [...afterSlowness, 'slow disk', 'expensive statement', 'idle transaction holds locks'],
+    explains: [...afterSlowness, 'slow disk', 'expensive statement', 'idle transaction holds locks', 'load spike'],
     lookalikes: ['slow disk', 'connections exhausted'],
   },
   'slow applier': {
