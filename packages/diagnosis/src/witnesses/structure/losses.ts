@@ -208,10 +208,11 @@ const silentSite = (view: View, reach: Reach, account: SiteAccount, left: boolea
       finding(site, 'site cut off', 0.1, 'its addresses answer, with a refusal'),
     ];
   }
-  const text = 'its agents are silent, the group went on without it, and nothing at its addresses answers';
+  const text = `its agents are silent${left ? ', the group went on without it' : ''}${silent > 0 ? ', and nothing at its addresses answers' : ''}`;
+  const sure = silent > 0 ? 0.85 : left ? 0.6 : 0.3;
   return [
-    finding(site, 'site cut off', 0.85, text, evidence),
-    finding(site, 'site lost', 0.3, 'from outside it would look the same as cut off', evidence),
+    finding(site, 'site cut off', sure, text, evidence),
+    finding(site, 'site lost', sure / 3, 'from outside it would look the same as cut off', evidence),
   ];
 };
 
