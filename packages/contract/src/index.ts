@@ -44,6 +44,7 @@ export {
 export {
   type GatewayState,
   type HostState,
+  headroomAnswer,
   type InstanceStateView,
   instanceDetail,
   type Level,

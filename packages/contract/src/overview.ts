@@ -88,6 +88,23 @@ export const overview = z.object({
 
 export const instanceDetail = z.object({ instance: name, details: z.array(databaseDetail) });
 
+export const headroomAnswer = z.object({
+  /** One for each service and site; empty until the store was asked. */
+  sites: z.array(
+    z.object({
+      service: name,
+      /** The site that is thought away. */
+      without: name,
+      carries: z.enum(['yes', 'no', 'unknown']),
+      limiting: z.string().nullable(),
+      text: z.string(),
+      resources: z.array(
+        z.object({ resource: z.string(), needed: z.number(), available: z.number(), unit: z.string() }),
+      ),
+    }),
+  ),
+});
+
 export const platformHealth = z.object({
   ...stated,
   version: z.string(),

@@ -14,7 +14,7 @@ import { newestSamples } from './live/samples.ts';
 import { Stream } from './live/stream.ts';
 import type { Silences } from './notify/silences.ts';
 import { makePlaces } from './places.ts';
-import type { Core, Diagnose, Learn, MetricsStore, Rules } from './ports.ts';
+import type { Core, Diagnose, Headroom, Learn, MetricsStore, Rules } from './ports.ts';
 import type { PlatformSettings } from './settings.ts';
 import type { EventStore, IncidentStore } from './store/port.ts';
 import { type Finding, findingKey } from './watch/finding.ts';
@@ -32,6 +32,7 @@ export type HeartOptions = {
   readonly events: EventStore;
   readonly store: MetricsStore | undefined;
   readonly rules: () => Rules | undefined;
+  readonly headroom: () => Headroom | undefined;
   readonly silences: Silences;
   /** Told what is open after each look. */
   readonly onLook: (open: readonly Incident[]) => void;
@@ -93,7 +94,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const core: Core = {
     ...{ clock, log, counters, places, window, readings, intake, keeper, outside, stream, health },
     ...{ incidents: options.incidents, events: options.events, store: options.store },
-    ...{ silences: options.silences, rules: options.rules },
+    ...{ silences: options.silences, rules: options.rules, headroom: options.headroom },
   };
   let beats = 0;
   const watched = withoutLateLooks();
@@ -110,6 +111,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
       ...watched(began, () => watcher.look(look)),
       ...outside.findings(nowMs),
       ...(options.rules()?.findings() ?? []),
+      ...(options.headroom()?.findings() ?? []),
       ...ownFindings(settings, options.store, keeper.problem, look.sinceStartMs, nowMs),
     ];
     keeper.step(findings, nowMs);

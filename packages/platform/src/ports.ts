@@ -1,6 +1,6 @@
 /** What the platform's core needs from outside, and what its routes may use of it. */
 import type { Incident, IncidentDiagnosis, PlatformHealth } from '@coequal/contract';
-import type { IncidentScene } from '@coequal/diagnosis';
+import type { IncidentScene, SiteHeadroom } from '@coequal/diagnosis';
 import type { Clock, Counters, Log } from '@coequal/kernel';
 import type { Alert, GroupStatus, LiveWindow, Sample, StoreResult } from '@coequal/signals';
 import type { Keeper } from './incidents/keeper.ts';
@@ -32,6 +32,9 @@ export type Rules = {
   readonly reload: () => Promise<readonly string[]>;
 };
 
+/** Whether sites can be done without. */
+export type Headroom = { readonly answers: () => readonly SiteHeadroom[]; readonly findings: () => readonly Finding[] };
+
 export type Core = {
   readonly clock: Clock;
   readonly log: Log;
@@ -49,6 +52,8 @@ export type Core = {
   readonly rules: () => Rules | undefined;
   readonly stream: Stream;
   readonly store: MetricsStore | undefined;
+  /** Undefined: there is no store to ask, or it was not asked yet. */
+  readonly headroom: () => Headroom | undefined;
   readonly health: () => PlatformHealth;
 };
 

@@ -24,6 +24,7 @@ export const openBarePlatform = (options: {
     events: makeEventStore(database),
     silences: new Silences(makeDocumentStore(database), random),
     rules: () => undefined,
+    headroom: () => undefined,
     onLook: () => undefined,
   });
   return { heart, close: () => database.close() };

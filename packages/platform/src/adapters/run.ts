@@ -18,6 +18,7 @@ import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { readSecret, readText } from './files.ts';
+import { watchHeadroom } from './headroom.ts';
 import { openKnowledge } from './knowledge.ts';
 import { openMetricsStore } from './metrics-store.ts';
 import { type OpenedRules, openRules } from './rules.ts';
@@ -113,6 +114,8 @@ const open = async (
       ? undefined
       : await openMetricsStore({ name: settings.store.name, client, stateFolder: platform.stateFolder, clock, log });
   if (store !== undefined) closing.push(() => store.close());
+  const headroom = client === undefined ? undefined : watchHeadroom(estate, client, clock, log);
+  if (headroom !== undefined) closing.push(() => headroom.close());
   let rules: OpenedRules | undefined;
   let notifier: ReturnType<typeof startNotifier> | undefined;
   const heart = makeHeart({
@@ -120,6 +123,7 @@ const open = async (
     incidents: makeIncidentStore(database),
     events: makeEventStore(database),
     rules: () => rules,
+    headroom: () => headroom,
     onLook: (incidents) => notifier?.look(incidents),
     diagnose: (scene) => diagnoseIncident({ ...scene, knowledge: knowledge.now() }),
     learn: ({ id, place }, cause, scene) => knowledge.learn(id, cause, place, scene),

@@ -4,6 +4,7 @@ import {
   changeQuery,
   correlateAnswer,
   correlateRequest,
+  headroomAnswer,
   instanceDetail,
   overview,
   type RangeAnswer,
@@ -69,6 +70,21 @@ export const estateRoutes: readonly Route[] = [
       const { items, next } = events.changes(query);
       return { items: [...items], next };
     },
+  }),
+  jsonRoute({
+    ...looking,
+    method: 'GET',
+    path: '/api/v1/headroom',
+    summary: 'Whether the remaining sites could carry the peak of the last seven days without each one.',
+    params: nothing,
+    query: nothing,
+    body: noBody,
+    output: headroomAnswer,
+    handle: ({ headroom }) => ({
+      sites: (headroom()?.answers() ?? []).map(({ resources, limiting = null, ...rest }) => ({
+        ...{ ...rest, limiting, resources: [...resources] },
+      })),
+    }),
   }),
   jsonRoute({
     ...searching,
