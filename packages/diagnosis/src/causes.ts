@@ -178,7 +178,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'host',
     words: 'something else than the database takes the processors',
     runbook: 'stop-foreign-load',
-    explains: afterSlowness,
+    explains: [...afterSlowness, 'network latency'],
     lookalikes: ['expensive statement', 'load spike'],
   },
   'memory pressure': {
@@ -255,7 +255,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'it does not keep up with applying, and flow control stops the others',
     runbook: 'desynchronise-instance',
-    explains: ['connections exhausted', 'idle transaction holds locks'],
+    explains: ['connections exhausted', 'idle transaction holds locks', 'instance frozen'],
     lookalikes: ['slow disk', 'large transaction', 'CPU taken by another process'],
   },
   'hot row conflicts': {

@@ -14,8 +14,7 @@ export {
   headroomQueries,
   type SiteHeadroom,
 } from './headroom.ts';
-export { confirmedProfiles } from './incident/confirm.ts';
-export { diagnoseIncident } from './incident/diagnose-incident.ts';
+export { diagnoseIncident, incidentOfScene } from './incident/diagnose-incident.ts';
 export { type Confirmed, type LearnedWeights, learnWeights, type ReliabilityBin } from './incident/learn-weights.ts';
 export type { IncidentScene, Trigger } from './incident/scene.ts';
 export { type StoredQuery, type StoredSeries, storedQueries, storedWindow } from './incident/stored.ts';

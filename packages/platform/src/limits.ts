@@ -13,12 +13,17 @@ export const limits = {
     /** What waits on disk for a store that is away: an hour of an estate's foreign senders. */
     outboxBytes: 2 * 2 ** 30,
     outboxSegmentBytes: 16 * 2 ** 20,
+    /** Series whose bytes are remembered, some 200 bytes each: the largest live window. */
+    rememberedSeries: 2_000_000,
     /** Samples this far ahead of the platform's clock are refused. */
     futureSeconds: 10,
   },
   watch: {
     /** How often everything is looked at: what came since the look before waits so long at most. */
     everyMs: 500,
+    /** A look later than this saw a standstill of the process; what had to wait is in after the second time. */
+    lateMs: 1_000,
+    catchUpMs: 2_000,
     /** A reading older than this says nothing about now. */
     freshSeconds: 3,
     /** Collectors that were not heard for so long are silent. */
@@ -49,7 +54,7 @@ export const limits = {
   },
   diagnosis: {
     /** After the opening, until it is stable. */
-    atMs: [0, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
+    atMs: [1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 45_000, 60_000],
     thenEveryMs: 60_000,
     /** So many equal answers in a row, and at least so long after the opening, are the answer. */
     stable: 3,
@@ -57,6 +62,8 @@ export const limits = {
     windowSeconds: 600,
     /** Signals that are looked at: 600 values each are 29 MB. */
     signals: 6_000,
+    /** What went before is compared with: so long, while that is in the window. */
+    baselineSeconds: 330,
   },
   events: {
     /** Kept on disk. */

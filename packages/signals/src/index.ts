@@ -37,9 +37,9 @@ export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
+export { RemoteWriteEncoder } from './remote/encoder.ts';
 export { openPostgresCollector, type PostgresCollectorOptions } from './postgres/adapters/collector.ts';
 export { postgresCollectorAccount } from './postgres/grants.ts';
-export { RemoteWriteEncoder } from './remote/encoder.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
@@ -48,6 +48,7 @@ export {
   remoteWriteHeaders,
   remoteWriteLimits,
 } from './remote/remote-write.ts';
+export { labelOfWrite, type TakenWrite, WriteTaker } from './remote/write-taker.ts';
 export {
   type AlertsTold,
   type GroupStatus,
@@ -95,6 +96,7 @@ export {
 } from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
+export { resending } from './store/resend.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
 export {
   type Column,

@@ -84,11 +84,15 @@ const placeFor = (cause: CauseName, place: Place, graph: Graph): Place => {
   const { kind } = catalogue[cause];
   const name = place[kind];
   if (name === undefined) return place;
-  return graph.entities.get(`${kind}:${name}`)?.place ?? place;
+  const own = graph.entities.get(`${kind}:${name}`)?.place ?? place;
+  // Of a site it is said which service it is about, where a finding says so.
+  return kind === 'site' && place.service !== undefined ? { ...own, service: place.service } : own;
 };
 
+type Group = { readonly cause: CauseName; readonly place: Place; readonly findings: Finding[] };
+
 const draftsOf = (findings: readonly Finding[], graph: Graph): readonly Draft[] => {
-  const groups = new Map<string, { cause: CauseName; place: Place; findings: Finding[] }>();
+  const groups = new Map<string, Group>();
   for (const finding of findings) {
     if (finding.strength < leastStrength) continue;
     const place = placeFor(finding.cause, finding.place, graph);
@@ -98,15 +102,25 @@ const draftsOf = (findings: readonly Finding[], graph: Graph): readonly Draft[] 
     groups.set(key, group);
   }
   const all = [...groups.values()];
-  // What is said of a service as a whole speaks for the one of its instances that has more against it.
-  const kept = all.filter((coarse) => {
-    if (catalogue[coarse.cause].kind === kindOf(coarse.place)) return true;
+  const absorbed = new Set<Group>();
+  for (const coarse of all) {
+    if (catalogue[coarse.cause].kind === kindOf(coarse.place)) continue;
     const finer = all
       .filter((other) => other !== coarse && other.cause === coarse.cause && isWithin(other.place, coarse.place))
-      .toSorted((a, b) => (strongest(b.findings)?.strength ?? 0) - (strongest(a.findings)?.strength ?? 0))[0];
-    finer?.findings.push(...coarse.findings);
-    return finer === undefined;
-  });
+      .toSorted((a, b) => (strongest(b.findings)?.strength ?? 0) - (strongest(a.findings)?.strength ?? 0));
+    const first = finer[0];
+    if (first === undefined) continue;
+    // What is said of a service as a whole speaks for the one of its instances that has more against it; but likenesses of
+    // single instances to known incidents speak for the whole, where only that was seen.
+    if (finer.every(({ findings: own }) => own.every(({ witness }) => witness === 'profile'))) {
+      coarse.findings.push(...first.findings);
+      for (const each of finer) absorbed.add(each);
+    } else {
+      first.findings.push(...coarse.findings);
+      absorbed.add(coarse);
+    }
+  }
+  const kept = all.filter((group) => !absorbed.has(group));
   return kept.map((group) => ({ ...group, origin: 0 }));
 };
 

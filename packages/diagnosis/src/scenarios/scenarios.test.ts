@@ -7,8 +7,9 @@ import { assert } from '@coequal/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type CauseName, causeNames } from '../causes.ts';
-import { diagnoseIncident } from '../incident/diagnose-incident.ts';
+import { diagnoseIncident, incidentOfScene } from '../incident/diagnose-incident.ts';
 import { isWithin } from '../incident/graph.ts';
+import { confirmIncidents, emptyKnowledge, formatKnowledge, parseKnowledge } from '../profile/knowledge.ts';
 import { type Fault, faults } from './faults.ts';
 import { siteNames } from './model.ts';
 import { sceneOf } from './scene.ts';
@@ -106,11 +107,50 @@ describe('what only looks like a cause', () => {
     }
   });
 
+  test('databases that are served while their collectors are late are not taken for frozen', () => {
+    const scene = sceneOf({ faults: [], seed: 2, since: 8 });
+    const from = scene.window.length - 6;
+    const signals = scene.window.signals.map((signal) =>
+      signal.name.startsWith('mysql_')
+        ? { ...signal, values: signal.values.map((value, row) => (row < from ? value : Number.NaN)) }
+        : signal,
+    );
+    const triggers = [
+      { name: 'CollectorSilent', place: { instance: instanceAt('north') }, startedMs: scene.nowMs - 3_000 },
+    ];
+    const diagnosis = diagnoseIncident({ ...scene, window: { ...scene.window, signals }, triggers });
+    expect(diagnosis.causes[0]?.confidence ?? 0, summary(diagnosis)).toBeLessThan(0.5);
+  });
+
   test('without anything to go by, nothing is named', () => {
     const scene = sceneOf({ faults: [], seed: 1, since: 5 });
     const empty = diagnoseIncident({ ...scene, window: { ...scene.window, signals: [] }, details: new Map() });
     expect(empty).toMatchObject({ causes: [], ruledOut: [], unknown: 1 });
     expect(empty.sentence).toContain('nothing that is known explains it');
+  });
+});
+
+describe('what was confirmed', () => {
+  test('makes the next incident of that cause surer, also at another site, and is small', () => {
+    const causes = ['slow disk', 'CPU taken by another process', 'load spike', 'slow applier'] as const;
+    const learned = causes.flatMap((cause) =>
+      [1, 2, 3].map((seed) => {
+        const site = siteOf(seed);
+        const fault = faultNamed(cause);
+        const scene = sceneOf({ faults: [{ fault, site }], seed: seed * 13, since: 12 });
+        return incidentOfScene(scene, `${cause} ${seed}`, cause, fault.place(site));
+      }),
+    );
+    const knowledge = parseKnowledge(formatKnowledge(confirmIncidents(emptyKnowledge, learned)), 'knowledge.json');
+    expect(Math.max(...knowledge.incidents.map(({ profile }) => profile.signals.size))).toBeLessThan(60);
+    for (const cause of causes) {
+      const scene = sceneOf({ faults: [{ fault: faultNamed(cause), site: 'west' }], seed: 99, since: 10 });
+      const [alone] = diagnoseIncident(scene).causes;
+      const told = diagnoseIncident({ ...scene, knowledge });
+      expect(told.causes[0]?.cause, summary(told)).toBe(cause);
+      expect(told.causes[0]?.confidence, summary(told)).toBeGreaterThan(alone?.confidence ?? 1);
+      expect(told.causes[0]?.witnesses.map(({ witness }) => witness)).toContain('profile');
+    }
   });
 });
 

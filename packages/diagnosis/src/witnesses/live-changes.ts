@@ -22,7 +22,7 @@ const strongSetting =
 /** A setting works at once, so it is a suspect for a short time only: half after so many milliseconds. */
 const settingHalfLifeMs = 30_000;
 
-const causesOf = ({ change, text }: ChangeEvent): Speaks => {
+const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
   switch (change) {
     case 'ddl':
       return dropsIndex.test(text)
@@ -50,7 +50,9 @@ const causesOf = ({ change, text }: ChangeEvent): Speaks => {
         ['load spike', 0.2],
       ];
     case 'stop':
-      return [['instance stopped', 0.6]];
+      // An agent that ended says nothing of what it watched.
+      if (place.gateway !== undefined) return [['gateway stopped', 0.6]];
+      return place.instance === undefined ? [] : [['instance stopped', 0.6]];
     case 'clock':
       return [['clock offset', 0.8]];
     case 'restart':

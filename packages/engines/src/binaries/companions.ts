@@ -43,7 +43,11 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
   },
   // The references that rule evaluation and notifications are compared with.
   prometheus: { packages: [], alone: [['prometheus']], files: ['usr/bin/promtool'] },
-  alertmanager: { packages: [], alone: [['prometheus-alertmanager']], files: ['usr/bin/prometheus-alertmanager'] },
+  alertmanager: {
+    packages: [],
+    alone: [['prometheus-alertmanager']],
+    files: ['usr/bin/prometheus-alertmanager', 'usr/bin/amtool'],
+  },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {
     packages: [],

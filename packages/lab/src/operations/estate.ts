@@ -68,6 +68,8 @@ const agentOf = (estate: Estate, plan: OperationsPlan, site: string, host: Host)
     name: host.name,
     host: host.name,
     port: plan.agentPort(site),
+    // Over the ways between the sites: from there the others compare clocks, and measure how long these ways take.
+    timePort: plan.agentPort(site) + 1,
     stateFolder: agentFolder(plan.folder, host.name),
     wholeMachine: false,
     ...(device === undefined ? {} : { devices: [device] }),

@@ -5,11 +5,11 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Place } from '@coequal/contract';
 import {
-  confirmedProfiles,
   confirmIncidents,
   emptyKnowledge,
   formatKnowledge,
   type IncidentScene,
+  incidentOfScene,
   type Knowledge,
   parseKnowledge,
 } from '@coequal/diagnosis';
@@ -27,9 +27,9 @@ export const openKnowledge = (path: string | undefined): KnowledgeFile => {
   return {
     now: () => knowledge,
     learn: (id, cause, place, scene) => {
-      const learned = confirmedProfiles(id, cause, place, scene);
-      if (learned.length === 0) return;
-      knowledge = confirmIncidents(knowledge, learned);
+      const learned = incidentOfScene(scene, id, cause, place);
+      if (learned.profile.signals.size === 0) return;
+      knowledge = confirmIncidents(knowledge, [learned]);
       if (path !== undefined) write(path, formatKnowledge(knowledge));
     },
   };

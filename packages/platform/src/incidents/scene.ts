@@ -22,7 +22,9 @@ const changesMs = 30 * 60_000;
 export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number): IncidentScene => {
   const { places } = sources;
   const scope = scopeOf(incident, places);
-  const window = windowOf(sources.window, scope, nowMs);
+  const { baselineSeconds, windowSeconds } = limits.diagnosis;
+  const ageSeconds = Math.ceil(Math.max(0, nowMs - incident.startedMs) / 1_000);
+  const window = windowOf(sources.window, scope, nowMs, Math.min(windowSeconds, baselineSeconds + ageSeconds));
   const fromMs = incident.startedMs - changesMs;
   return {
     nowMs,
@@ -72,8 +74,7 @@ const isIn = ({ hosts, instances, gateways }: Scope, { labels }: WindowSeries): 
   );
 };
 
-const windowOf = (window: LiveWindow, scope: Scope, nowMs: number): SignalWindow => {
-  const length = limits.diagnosis.windowSeconds;
+const windowOf = (window: LiveWindow, scope: Scope, nowMs: number, length: number): SignalWindow => {
   const toSecond = Math.floor(nowMs / 1_000);
   const fromSecond = toSecond - length + 1;
   const chosen: WindowSeries[] = [];

@@ -13,13 +13,14 @@ export type Schedule = {
 export const firstSchedule = (incident: Incident): Schedule => ({
   made: 0,
   equal: 0,
-  nextMs: incident.detectedMs,
+  // What fires first is not all that is going to be told within the second.
+  nextMs: incident.detectedMs + limits.diagnosis.atMs[0],
   alerts: incident.alerts.length,
 });
 
 /** Due now, or due anew because it has other alerts than the last diagnosis saw. */
 export const isDue = (schedule: Schedule, incident: Incident, nowMs: number): boolean =>
-  nowMs >= schedule.nextMs || incident.alerts.length > schedule.alerts;
+  nowMs >= schedule.nextMs || (schedule.made > 0 && incident.alerts.length > schedule.alerts);
 
 export const afterDiagnosis = (
   schedule: Schedule,

@@ -1,4 +1,5 @@
 /** The figures that the overview shows of each thing, read from its newest signals. */
+import type { Host } from '@coequal/estate';
 import type { Reader, Selector } from '../watch/reading.ts';
 
 const named = (name: string, where?: Selector['where']): Selector => ({
@@ -33,7 +34,8 @@ const s = {
   period: named('container_spec_cpu_period'),
   memoryAvailable: named('node_memory_MemAvailable_bytes'),
   memoryTotal: named('node_memory_MemTotal_bytes'),
-  groupMemory: named('container_memory_working_set_bytes'),
+  groupMemory: named('container_memory_usage_bytes'),
+  groupInactive: named('container_memory_total_inactive_file_bytes'),
   groupMemoryLimit: named('container_spec_memory_limit_bytes'),
   diskAvailable: named('node_filesystem_avail_bytes'),
   diskSize: named('node_filesystem_size_bytes'),
@@ -85,20 +87,27 @@ export const gatewayTotals = (reader: Reader) => ({
   errors: reader.rate(s.errors),
 });
 
-export const hostFigures = (reader: Reader) => ({ cpu: cpuOf(reader), memory: memoryOf(reader), disk: diskOf(reader) });
+export const hostFigures = (reader: Reader, host: Host | undefined) => ({
+  cpu: cpuOf(reader, host),
+  memory: memoryOf(reader, host),
+  disk: diskOf(reader),
+});
 
-/** Of the quota of its control group where it has one, else of the machine. */
-const cpuOf = (reader: Reader): number | null => {
+/** Of the quota of its control group, or of what the estate gives it; else of the machine. */
+const cpuOf = (reader: Reader, host: Host | undefined): number | null => {
   const used = reader.rate(s.groupCpu);
-  const allowed = reader.sum(s.quota) / reader.sum(s.period);
+  const quota = reader.sum(s.quota) / reader.sum(s.period);
+  const allowed = Number.isNaN(quota) ? (host?.cpus ?? Number.NaN) : quota;
   if (!Number.isNaN(used) && allowed > 0) return known(used / allowed);
   const all = reader.rate(s.cpu);
   return share(all - reader.rate(s.idle), all);
 };
 
-const memoryOf = (reader: Reader): number | null => {
-  const limit = reader.sum(s.groupMemoryLimit);
-  const used = reader.sum(s.groupMemory);
+const memoryOf = (reader: Reader, host: Host | undefined): number | null => {
+  const told = reader.sum(s.groupMemoryLimit);
+  const limit = Number.isNaN(told) ? (host?.memoryBytes ?? Number.NaN) : told;
+  // Files that nobody used lately can be let go.
+  const used = reader.sum(s.groupMemory) - reader.sum(s.groupInactive);
   if (limit > 0 && !Number.isNaN(used)) return known(used / limit);
   const total = reader.sum(s.memoryTotal);
   return share(total - reader.sum(s.memoryAvailable), total);

@@ -13,7 +13,7 @@ import type {
   ServiceState,
   SiteState,
 } from '@coequal/contract';
-import type { Service } from '@coequal/estate';
+import { hostNamed, type Service } from '@coequal/estate';
 import { limits } from '../limits.ts';
 import { type EntityKind, entityOf, type Places } from '../places.ts';
 import type { Readings } from '../watch/reading.ts';
@@ -83,7 +83,7 @@ const troubles = (open: readonly Incident[], places: Places): TroubleAt => {
 const hostOf = (
   name: string,
   site: string,
-  { readings, heardMs }: OverviewSources,
+  { readings, heardMs, places }: OverviewSources,
   troubleAt: TroubleAt,
   nowMs: number,
 ): HostState => {
@@ -92,7 +92,13 @@ const hostOf = (
   const ageMs = heard === undefined ? null : Math.max(0, nowMs - heard);
   const silent = ageMs === null || ageMs > limits.watch.silentMs;
   return {
-    ...{ name, site, reasons: [...reasons], heardMs: ageMs, ...hostFigures(readings.of('host', name)) },
+    ...{
+      name,
+      site,
+      reasons: [...reasons],
+      heardMs: ageMs,
+      ...hostFigures(readings.of('host', name), hostNamed(places.estate, name)?.at),
+    },
     level: silent && level === 'fine' ? 'unknown' : level,
     state: ageMs === null ? 'never heard' : silent ? 'silent' : level === 'fine' ? 'heard' : 'in trouble',
   };

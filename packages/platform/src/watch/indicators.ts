@@ -18,8 +18,8 @@ export type Indicator = {
   readonly factor: number;
   /** What it is compared with: the median of the last minutes, or their maximum. */
   readonly against: 'median' | 'maximum';
-  /** Whose newest value says that there is something new to look at. */
-  readonly clock: Selector;
+  /** The newest value of any says that there is something new to look at. */
+  readonly clock: readonly Selector[];
   /** NaN: not known. */
   readonly read: (reader: Reader) => number;
   readonly unit: '' | 's' | '%' | '/s' | 'B/s';
@@ -90,6 +90,9 @@ const host = {
   faults: selector('node_vmstat_pgmajfault'),
 };
 
+/** The agent's word on its own readings, or what any node_exporter tells. */
+const hostClock = [selector('coequal_collector_up', [['collector', 'host']]), host.time];
+
 /** Per unit of what is below; not known where less than `least` of it happens. */
 const per = (above: number, below: number, least: number): number => (below >= least ? above / below : Number.NaN);
 
@@ -109,30 +112,30 @@ const above = { direction: 'above', against: 'median', severity: 'warning' } as 
 export const indicators: readonly Indicator[] = [
   {
     ...above,
-    ...{ alert: 'RequestsSlow', kind: 'gateway', clock: gate.count, unit: 's', words: 'requests take' },
+    ...{ alert: 'RequestsSlow', kind: 'gateway', clock: [gate.count], unit: 's', words: 'requests take' },
     ...{ least: 0.01, factor: 3 },
     read: (r) => per(r.rate(gate.sum), r.rate(gate.count), 3),
   },
   {
     ...above,
-    ...{ alert: 'TransactionsSlow', kind: 'gateway', clock: gate.count, unit: 's', words: 'transactions take' },
+    ...{ alert: 'TransactionsSlow', kind: 'gateway', clock: [gate.count], unit: 's', words: 'transactions take' },
     ...{ least: 0.03, factor: 3 },
     read: (r) => per(r.rate(gate.transactionSum), r.rate(gate.transactionCount), 2),
   },
   {
-    ...{ alert: 'WorkStopped', kind: 'gateway', clock: gate.count, unit: '/s', words: 'transactions committed' },
+    ...{ alert: 'WorkStopped', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'transactions committed' },
     ...{ direction: 'below', against: 'median', severity: 'critical', least: 4, factor: 0.15 },
     read: (r) => (r.sum(gate.sessions) >= 1 ? r.rate(gate.committed) : Number.NaN),
   },
   {
     ...above,
-    ...{ alert: 'RequestsFail', kind: 'gateway', clock: gate.count, unit: '/s', words: 'errors to clients' },
+    ...{ alert: 'RequestsFail', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'errors to clients' },
     ...{ least: 2, factor: 5 },
     read: (r) => orZero(r.rate(gate.errors)),
   },
   {
     ...above,
-    ...{ alert: 'ConflictsMany', kind: 'gateway', clock: gate.count, unit: '%', words: 'conflicts per transaction' },
+    ...{ alert: 'ConflictsMany', kind: 'gateway', clock: [gate.count], unit: '%', words: 'conflicts per transaction' },
     ...{ least: 0.15, factor: 4 },
     read: (r) => per(orZero(r.rate(gate.conflicts)), added(r.rate(gate.committed), r.rate(gate.conflicts)), 5),
   },
@@ -141,7 +144,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'SessionsLost',
       kind: 'gateway',
-      clock: gate.count,
+      clock: [gate.count],
       unit: '/s',
       words: 'sessions that lost their instance',
     },
@@ -150,43 +153,49 @@ export const indicators: readonly Indicator[] = [
   },
   {
     ...above,
-    ...{ alert: 'LoginsFail', kind: 'gateway', clock: gate.count, unit: '/s', words: 'failed log-ins' },
+    ...{ alert: 'LoginsFail', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'failed log-ins' },
     ...{ least: 3, factor: 5 },
     read: (r) => orZero(r.rate(gate.logins)),
   },
   {
     ...above,
-    ...{ alert: 'ConnectionsRefused', kind: 'gateway', clock: gate.count, unit: '/s', words: 'refused connections' },
+    ...{ alert: 'ConnectionsRefused', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'refused connections' },
     ...{ least: 1, factor: 5 },
     read: (r) => orZero(r.rate(gate.refused)),
   },
   {
     ...above,
-    ...{ alert: 'LoadSpike', kind: 'gateway', clock: gate.count, unit: '/s', words: 'requests' },
+    ...{ alert: 'LoadSpike', kind: 'gateway', clock: [gate.count], unit: '/s', words: 'requests' },
     ...{ against: 'maximum', least: 50, factor: 2 },
     read: (r) => r.rate(gate.count),
   },
   {
     ...above,
-    ...{ alert: 'LoadSpike', kind: 'instance', clock: base.up, unit: '/s', words: 'queries' },
+    ...{ alert: 'LoadSpike', kind: 'instance', clock: [base.up], unit: '/s', words: 'queries' },
     ...{ against: 'maximum', least: 100, factor: 2 },
     read: (r) => r.rate(base.questions),
   },
   {
     ...above,
-    ...{ alert: 'SessionsPileUp', kind: 'instance', clock: base.up, unit: '', words: 'sessions at work' },
+    ...{ alert: 'SessionsPileUp', kind: 'instance', clock: [base.up], unit: '', words: 'sessions at work' },
     ...{ least: 8, factor: 3 },
     read: (r) => r.sum(base.running),
   },
   {
     ...above,
-    ...{ alert: 'RowLockWaits', kind: 'instance', clock: base.up, unit: '', words: 'sessions that wait for row locks' },
+    ...{
+      alert: 'RowLockWaits',
+      kind: 'instance',
+      clock: [base.up],
+      unit: '',
+      words: 'sessions that wait for row locks',
+    },
     ...{ least: 3, factor: 3 },
     read: (r) => r.sum(base.waits),
   },
   {
     ...above,
-    ...{ alert: 'FlowControl', kind: 'instance', clock: base.up, unit: '%', words: 'time stopped by flow control' },
+    ...{ alert: 'FlowControl', kind: 'instance', clock: [base.up], unit: '%', words: 'time stopped by flow control' },
     ...{ least: 0.2, factor: 3 },
     read: (r) => r.rate(base.paused) / 1e9,
   },
@@ -195,7 +204,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'ReceiveQueueLong',
       kind: 'instance',
-      clock: base.up,
+      clock: [base.up],
       unit: '',
       words: 'write sets waiting to be applied',
     },
@@ -204,13 +213,13 @@ export const indicators: readonly Indicator[] = [
   },
   {
     ...above,
-    ...{ alert: 'ConflictsMany', kind: 'instance', clock: base.up, unit: '/s', words: 'conflicts between sites' },
+    ...{ alert: 'ConflictsMany', kind: 'instance', clock: [base.up], unit: '/s', words: 'conflicts between sites' },
     ...{ least: 5, factor: 4 },
     read: (r) => added(r.rate(base.failures), r.rate(base.aborts)),
   },
   {
     ...above,
-    ...{ alert: 'RowsScanned', kind: 'instance', clock: base.up, unit: '', words: 'rows scanned per query' },
+    ...{ alert: 'RowsScanned', kind: 'instance', clock: [base.up], unit: '', words: 'rows scanned per query' },
     ...{ least: 100, factor: 4 },
     read: (r) => {
       const scanned = r.rate(base.nextRows);
@@ -221,19 +230,19 @@ export const indicators: readonly Indicator[] = [
   },
   {
     ...above,
-    ...{ alert: 'RowsRead', kind: 'instance', clock: base.up, unit: '/s', words: 'rows read' },
+    ...{ alert: 'RowsRead', kind: 'instance', clock: [base.up], unit: '/s', words: 'rows read' },
     ...{ least: 50_000, factor: 5 },
     read: (r) => r.rate(base.rowsRead),
   },
   {
     ...above,
-    ...{ alert: 'BytesSent', kind: 'instance', clock: base.up, unit: 'B/s', words: 'sent to clients' },
+    ...{ alert: 'BytesSent', kind: 'instance', clock: [base.up], unit: 'B/s', words: 'sent to clients' },
     ...{ least: 2e6, factor: 6 },
     read: (r) => r.rate(base.bytesSent),
   },
   {
     ...above,
-    ...{ alert: 'LoginsFail', kind: 'instance', clock: base.up, unit: '/s', words: 'connections that failed' },
+    ...{ alert: 'LoginsFail', kind: 'instance', clock: [base.up], unit: '/s', words: 'connections that failed' },
     ...{ least: 3, factor: 5 },
     read: (r) => added(r.rate(base.aborted), r.rate(base.denied)),
   },
@@ -242,7 +251,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'ConnectionsRefused',
       kind: 'instance',
-      clock: base.up,
+      clock: [base.up],
       unit: '/s',
       words: 'connections refused as too many',
     },
@@ -251,7 +260,7 @@ export const indicators: readonly Indicator[] = [
   },
   {
     ...above,
-    ...{ alert: 'WriteSetsLarge', kind: 'instance', clock: base.up, unit: 'B/s', words: 'replicated' },
+    ...{ alert: 'WriteSetsLarge', kind: 'instance', clock: [base.up], unit: 'B/s', words: 'replicated' },
     ...{ severity: 'info', least: 2e6, factor: 6 },
     read: (r) => r.rate(base.replicated),
   },
@@ -260,7 +269,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'ProcessorWaits',
       kind: 'host',
-      clock: host.time,
+      clock: hostClock,
       unit: '%',
       words: 'time in which something waited for a processor',
     },
@@ -272,7 +281,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'MemoryWaits',
       kind: 'host',
-      clock: host.time,
+      clock: hostClock,
       unit: '%',
       words: 'time in which something waited for memory',
     },
@@ -284,7 +293,7 @@ export const indicators: readonly Indicator[] = [
     ...{
       alert: 'DiskWaits',
       kind: 'host',
-      clock: host.time,
+      clock: hostClock,
       unit: '%',
       words: 'time in which something waited for the disk',
     },
@@ -293,20 +302,20 @@ export const indicators: readonly Indicator[] = [
   },
   {
     ...above,
-    ...{ alert: 'DiskSlow', kind: 'host', clock: host.time, unit: 's', words: 'a disk request takes' },
+    ...{ alert: 'DiskSlow', kind: 'host', clock: hostClock, unit: 's', words: 'a disk request takes' },
     ...{ least: 0.02, factor: 4 },
     read: (r) =>
       per(added(r.rate(host.readTime), r.rate(host.writeTime)), added(r.rate(host.reads), r.rate(host.writes)), 2),
   },
   {
     ...above,
-    ...{ alert: 'PacketsResent', kind: 'host', clock: host.time, unit: '%', words: 'segments sent again' },
+    ...{ alert: 'PacketsResent', kind: 'host', clock: hostClock, unit: '%', words: 'segments sent again' },
     ...{ least: 0.01, factor: 4 },
     read: (r) => per(r.rate(host.resent), r.rate(host.sent), 50),
   },
   {
     ...above,
-    ...{ alert: 'PagesReadBack', kind: 'host', clock: host.time, unit: '/s', words: 'pages read back from disk' },
+    ...{ alert: 'PagesReadBack', kind: 'host', clock: hostClock, unit: '/s', words: 'pages read back from disk' },
     ...{ severity: 'info', least: 200, factor: 5 },
     read: (r) => r.rate(host.faults),
   },

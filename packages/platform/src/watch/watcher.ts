@@ -67,7 +67,7 @@ export class Watcher {
       const reader = readings.of(kind, name);
       for (const indicator of indicators) {
         if (indicator.kind !== kind) continue;
-        const second = reader.newest(indicator.clock);
+        const second = Math.max(...indicator.clock.map((selector) => reader.newest(selector)));
         if (second < 0) continue;
         const detector = this.#detectorOf(indicator, name);
         if (detector === undefined) continue;

@@ -52,7 +52,7 @@ describe('matchers', () => {
     const matcher = fc.record({
       name: fc.constantFrom('a', 'b_c'),
       sign: fc.constantFrom('=', '!='),
-      value: fc.string({ unit: 'grapheme' }).filter((text) => !/[\u0000-\u001f\u007f\u2028\u2029]/.test(text)),
+      value: fc.string({ unit: 'grapheme' }),
     });
     fc.assert(
       fc.property(fc.array(matcher, { maxLength: 5 }), (list) => {

@@ -41,9 +41,21 @@ export const parseMatchers = (text: string): MatcherResult => {
   return fault === undefined ? { ok: true, matchers } : { ok: false, what: fault };
 };
 
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['n', '\n'],
+  ['t', '\t'],
+  ['r', '\r'],
+  ['b', '\b'],
+  ['f', '\f'],
+]);
+
 const unquoted = (value: string): string =>
   value.startsWith('"')
-    ? value.slice(1, -1).replaceAll(/\\(.)/gs, (_, char: string) => (char === 'n' ? '\n' : char))
+    ? value
+        .slice(1, -1)
+        .replaceAll(/\\(?:u([0-9a-fA-F]{4})|(.))/gs, (_, code: string | undefined, char = '') =>
+          code === undefined ? (escapes.get(char) ?? char) : String.fromCharCode(Number.parseInt(code, 16)),
+        )
     : value;
 
 /** What is wrong with matchers from anywhere, or undefined. */

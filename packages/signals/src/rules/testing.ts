@@ -34,3 +34,44 @@ const valuesOf = (notation: string): readonly (number | undefined)[] =>
       if (start === undefined) throw new Error(`not a value: ${word}`);
       return Array.from({ length: Number(times ?? 0) + 1 }, (_, index) => Number(start) + index * Number(step ?? 0));
     });
+
+/** Words of PromQL that stand where a metric's name could. */
+const words = new Set(
+  'and or unless by without on ignoring group_left group_right bool offset inf nan start end atan2'.split(' '),
+);
+
+/** The names of metrics that an expression is about. */
+export const metricNames = (expression: string): readonly string[] => {
+  const bare = expression
+    .replaceAll(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`/g, '')
+    .replaceAll(/#[^\n]*/g, '')
+    .replaceAll(/\{[^}]*\}|\[[^\]]*\]/g, ' ')
+    .replaceAll(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/gi, ' ');
+  const found = new Set<string>();
+  for (const { 0: name, index } of bare.matchAll(/(?<![\w:.])[a-zA-Z_:][\w:]*/g)) {
+    const isCall = /^\s*\(/.test(bare.slice(index + name.length));
+    if (!isCall && !words.has(name.toLowerCase())) found.add(name);
+  }
+  return [...found];
+};
+
+type Json = { readonly [key: string]: unknown } | readonly unknown[] | string | number | boolean | null;
+
+/** The expressions of a Grafana dashboard, with something in the place of its variables. */
+export const expressionsOf = (dashboard: string): readonly string[] => {
+  const found: string[] = [];
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) {
+      if (key === 'expr' && typeof inner === 'string') found.push(inner);
+      else if (key === 'query' && typeof inner === 'string' && /^label_values\(/.test(inner))
+        found.push(/^label_values\((.*),\s*\w+\)$/.exec(inner)?.[1] ?? inner);
+      else walk(inner);
+    }
+  };
+  const json: Json = JSON.parse(dashboard);
+  walk(json);
+  return found.map((expression) =>
+    expression.replaceAll('$__rate_interval', '1m').replaceAll(/\$\{?\w+(:\w+)?\}?/g, '.*'),
+  );
+};

@@ -1,7 +1,7 @@
 /** What is asked of databases, and what they say of it in figures: more requests, failed log-ins, connections, conflicts, an applier that lags. */
 
 import type { Place } from '@coequal/contract';
-import { type Finding, factorOf, grade, numberWith, said } from '../../incident/finding.ts';
+import { type Finding, factorFromNone, factorOf, grade, numberWith, said } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import type { Reading, View } from '../../incident/view.ts';
 import type { Labels } from '../../window.ts';
@@ -60,8 +60,10 @@ const spike: Look = (view, service, instances, gateways) => {
   if (requests === undefined || questions === undefined || Number.isNaN(requests.before)) return [];
   const factor = Math.max(factorOf(requests, 20), factorOf(questions, 20));
   const moreClients = factorOf(clients, 5);
-  const strength = either2(0.85 * grade(factor, 1.35, 2.2), 0.5 * grade(factor, 1.2, 1.6) * grade(moreClients, 1.3, 2));
   const shown = factorOf(requests, 20) >= factorOf(questions, 20) ? requests : questions;
+  const strength =
+    grade(shown.known, 10, 40) *
+    either2(0.85 * grade(factor, 1.35, 2.2), 0.5 * grade(factor, 1.2, 1.6) * grade(moreClients, 1.3, 2));
   const text = `${numberWith(shown.now, 'requests/s')} arrive (before ${numberWith(shown.before, '/s')})`;
   const place = concentrated(view, service, gateways.length > 0 ? gateways : instances, shown.name);
   if (strength < 0.1) return [detailFinding(service, 'load spike', 0, text)];
@@ -106,7 +108,7 @@ const logins: Look = (view, service, instances, gateways) => {
   const worst = asked.toSorted((a, b) => riseOf(b.reading) - riseOf(a.reading))[0];
   if (worst === undefined) return [];
   const rise = riseOf(worst.reading);
-  const strength = 0.95 * grade(rise, 0.5, 5) * grade(factorOf(worst.reading, 0.2), 1.5, 3);
+  const strength = 0.95 * grade(rise, 0.5, 5) * grade(factorFromNone(worst.reading, 0.2), 1.5, 3);
   if (strength < 0.1) return [detailFinding(service, 'failed log-ins', 0, 'no more log-ins fail than before')];
   // What fails nearly as often elsewhere fails everywhere; gateways fail at their site's instances.
   const others = asked.filter(
@@ -145,7 +147,7 @@ const conflicts: Look = (view, service, instances, gateways) => {
   const strength =
     0.9 *
     Math.max(grade(rise, 2, 12), grade(share, 0.02, 0.15)) *
-    grade(factorOf(worst, 0.5), 1.8, 4) *
+    grade(factorFromNone(worst, 0.5), 1.8, 4) *
     grade(rise, 0.3, 2);
   const text = `${numberWith(worst.now, 'transactions/s')} are refused because another one changed the same rows (before ${numberWith(worst.before, '/s')})`;
   if (strength < 0.1) return [detailFinding(service, 'hot row conflicts', 0, text)];
@@ -184,21 +186,22 @@ const applier = (view: View, instance: Entity): readonly Finding[] => {
       ? (view.read(other, 'mysql_global_status_wsrep_flow_control_paused_ns') ?? [])
       : [],
   );
-  if (queue === undefined || Number.isNaN(queue.now)) return [];
+  if (queue === undefined) return [];
+  const seen = queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value));
+  if (seen.length === 0) return [];
   const stopped = Math.max(0, ...paused.map((each) => riseOf(each) / 1e9));
-  const most = Math.max(
-    queue.now,
-    ...queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value)),
-  );
+  const most = Math.max(...seen);
+  // An instance that was taken out of flow control (desynchronised, state 2) stops nobody, and falls behind without end.
+  const behind = grade(most, 60, 200) * (view.last(instance, 'mysql_global_status_wsrep_local_state') === 2 ? 1 : 0.8);
   const strength = Math.max(
-    0.85 *
+    0.9 *
       grade(most - (queue.before || 0), 8, 60) *
-      (0.4 + 0.6 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1))),
+      (0.3 + 0.7 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1), behind)),
     0.6 * grade(riseOf(sent), 0.2, 2),
   );
   const text = `${numberWith(most, 'write sets')} wait to be applied (before ${numberWith(queue.before, '')}), and the group is stopped ${numberWith(stopped, '%')} of the time`;
   if (strength < 0.1)
-    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(queue.now, '')}`)];
+    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(most, '')}`)];
   return [
     detailFinding(instance, 'slow applier', strength, text, [
       said('write sets waiting', queue, ''),

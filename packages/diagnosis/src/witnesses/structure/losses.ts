@@ -72,8 +72,14 @@ const instanceFindings = (view: View, reach: Reach, account: InstanceAccount): r
   const serving = (seen.get('serving') ?? 0) + (seen.get('slow') ?? 0);
   // A collector that is late on a crowded machine is no database that is frozen, as long as gateways are served by it.
   const certain = serving > silent ? 0.25 : slow && (silent > 0 || seen.size === 0) ? 0.95 : 0.85;
+  // Several at once that are only not heard of: it is the listener that is late.
+  const alone = reach.instances.filter((each) => each.own === 'unheard' && each.wasUp).length <= 1;
   const frozen =
-    refused === 0 && (slow || silent > 0) ? certain : own === 'unheard' && refused === 0 ? Math.min(0.5, certain) : 0;
+    refused === 0 && (slow || silent > 0)
+      ? certain
+      : own === 'unheard' && refused === 0
+        ? Math.min(alone ? 0.5 : 0.15, certain)
+        : 0;
   // Both at once is a process that ended while somebody still waited for it.
   if (frozen > 0 && !(refused > 0 && (quick || account.asked === undefined)))
     return [
@@ -100,7 +106,7 @@ const gatewayFindings = (view: View, reach: Reach, account: GatewayAccount): rea
   if (state === 'never' || !reach.hostHeard(gateway.place.host ?? '')) return [];
   const stops = [
     ...changesAt(view, gateway.place, ['stop']),
-    ...linesAt(view, gateway.place, /stopp|ended in order|drain/i),
+    ...linesAt(view, gateway.place, /gateway-ended|ended in order/i),
   ];
   const evidence: readonly Evidence[] =
     state === 'answers'
