@@ -178,7 +178,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'host',
     words: 'something else than the database takes the processors',
     runbook: 'stop-foreign-load',
-    explains: afterSlowness,
+    explains: [...afterSlowness, 'network latency'],
     lookalikes: ['expensive statement', 'load spike'],
   },
   'memory pressure': {

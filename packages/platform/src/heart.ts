@@ -96,6 +96,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
     ...{ silences: options.silences, rules: options.rules },
   };
   let beats = 0;
+  const watched = withoutLateLooks();
   const beat = (): void => {
     const nowMs = clock.now();
     const began = clock.monotonic();
@@ -106,7 +107,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
       detail: (instance: string) => intake.details(instance).at(-1),
     };
     const findings = [
-      ...watcher.look(look),
+      ...watched(began, () => watcher.look(look)),
       ...outside.findings(nowMs),
       ...(options.rules()?.findings() ?? []),
       ...ownFindings(settings, options.store, keeper.problem, look.sinceStartMs, nowMs),
@@ -124,6 +125,21 @@ export const makeHeart = (options: HeartOptions): Heart => {
     own(core, watcher.detectors, findings.length, clock.monotonic() - began);
   };
   return { core, beat };
+};
+
+/**
+ * A look that comes late sees the past: what was told meanwhile waits to be taken in, and everybody seems silent. So after a standstill of
+ * the process what was seen before counts until that has been caught up with.
+ */
+const withoutLateLooks = () => {
+  let [last, lastMs, untilMs]: [readonly Finding[], number, number] = [[], Number.NaN, 0];
+  return (monotonicMs: number, look: () => readonly Finding[]): readonly Finding[] => {
+    const { everyMs, lateMs, catchUpMs } = limits.watch;
+    if (monotonicMs - lastMs > everyMs + lateMs) untilMs = monotonicMs + catchUpMs;
+    lastMs = monotonicMs;
+    if (monotonicMs >= untilMs) last = look();
+    return last;
+  };
 };
 
 const liveWindow = ({ platform }: PlatformSettings): LiveWindow => {

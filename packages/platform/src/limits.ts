@@ -13,12 +13,17 @@ export const limits = {
     /** What waits on disk for a store that is away: an hour of an estate's foreign senders. */
     outboxBytes: 2 * 2 ** 30,
     outboxSegmentBytes: 16 * 2 ** 20,
+    /** Series whose bytes are remembered, some 200 bytes each: the largest live window. */
+    rememberedSeries: 2_000_000,
     /** Samples this far ahead of the platform's clock are refused. */
     futureSeconds: 10,
   },
   watch: {
     /** How often everything is looked at: what came since the look before waits so long at most. */
     everyMs: 500,
+    /** A look later than this saw a standstill of the process; what had to wait is in after the second time. */
+    lateMs: 1_000,
+    catchUpMs: 2_000,
     /** A reading older than this says nothing about now. */
     freshSeconds: 3,
     /** Collectors that were not heard for so long are silent. */

@@ -29,6 +29,7 @@ export {
 } from './exposition/parse.ts';
 export { contentTypeOf, type WriteOptions, writeExposition } from './exposition/write.ts';
 export { HostCollector, type HostCollectorOptions } from './host/adapters/collector.ts';
+export { HardwareCollector } from './host/adapters/hardware.ts';
 export type { FileProblem, HostReadings } from './host/readings.ts';
 export type { HostScope } from './host/scope.ts';
 export { LogFollower, type LogPlace } from './logs/adapters/follower.ts';
@@ -47,6 +48,7 @@ export {
   remoteWriteHeaders,
   remoteWriteLimits,
 } from './remote/remote-write.ts';
+export { labelOfWrite, type TakenWrite, WriteTaker } from './remote/write-taker.ts';
 export {
   type AlertsTold,
   type GroupStatus,

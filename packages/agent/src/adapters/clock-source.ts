@@ -15,7 +15,7 @@ import {
 import { sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings, DatabaseTarget } from '../settings.ts';
 import type { Source } from '../source.ts';
-import { mariadbTarget } from './database-source.ts';
+import { databaseTarget } from './database-source.ts';
 
 const everyMs = 5_000;
 const peerDeadlineMs = 1_000;
@@ -64,6 +64,6 @@ export const clockSource = async (settings: AgentSettings, clock: Clock): Promis
 const isMariadb = ({ engine }: DatabaseTarget): boolean => engine !== 'postgres';
 
 const databaseClock = async (target: DatabaseTarget, clock: Clock): Promise<Asked> => {
-  const asked = new MariadbClock(await mariadbTarget(target), clock, peerDeadlineMs);
+  const asked = new MariadbClock(await databaseTarget(target), clock, peerDeadlineMs);
   return { name: target.place.instance, ask: () => asked.ask(), close: () => asked.close() };
 };

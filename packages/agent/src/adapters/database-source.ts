@@ -1,7 +1,13 @@
 /** A database as a source, by the collector of its engine. */
 import { readFile } from 'node:fs/promises';
 import type { Clock, Log } from '@coequal/kernel';
-import { estateLabels, type MariadbCollectorOptions, openMariadbCollector, Relabeler } from '@coequal/signals';
+import {
+  estateLabels,
+  type MariadbCollectorOptions,
+  openMariadbCollector,
+  openPostgresCollector,
+  Relabeler,
+} from '@coequal/signals';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { DatabaseTarget } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -12,16 +18,20 @@ const readingMs = 800;
 
 export const databaseSource = async (target: DatabaseTarget, clock: Clock, log: Log): Promise<Source> => {
   const { place, engine } = target;
-  const collector = openMariadbCollector({
-    ...(await mariadbTarget(target)),
+  const options = {
+    ...(await databaseTarget(target)),
     instance: place.instance,
     place,
     clock,
     log,
     deadlineMs: readingMs,
     ...(target.isHere ? { processFolder: '/proc' } : {}),
-  });
-  const relabeler = new Relabeler(estateLabels({ job: 'mysql', ...place }));
+  };
+  const isPostgres = engine === 'postgres';
+  const collector = isPostgres
+    ? openPostgresCollector({ ...options, ...(target.database === undefined ? {} : { database: target.database }) })
+    : openMariadbCollector(options);
+  const relabeler = new Relabeler(estateLabels({ job: isPostgres ? 'postgres' : 'mysql', ...place }));
   return {
     collector: engine,
     target: place.instance,
@@ -36,7 +46,7 @@ export const databaseSource = async (target: DatabaseTarget, clock: Clock, log: 
 };
 
 /** How its server is reached. The password is read whenever it connects, so that a new one holds. @throws FILE_MISSING, FILE_UNREADABLE */
-export const mariadbTarget = async ({
+export const databaseTarget = async ({
   address,
   port,
   account,

@@ -10,6 +10,7 @@ import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
+import { benchIngest } from './ingest.ts';
 import { benchMemory } from './memory.ts';
 import { benchSignals } from './signals.ts';
 import { benchStall } from './stall.ts';
@@ -31,6 +32,7 @@ const benches = {
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
   agent: benchAgent,
+  ingest: benchIngest,
   diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;
 

@@ -9,35 +9,23 @@ import { seededRandom, silentLog, systemClock } from '@coequal/kernel';
 import { encodeRemoteWrite } from '@coequal/signals';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Heart, makeHeart } from '../heart.ts';
-import { Silences } from '../notify/silences.ts';
+import { openBarePlatform } from '../adapters/bare.ts';
 import { platformSettings } from '../settings.ts';
-import { openDatabase } from '../store/adapters/database.ts';
-import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
-import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
 import { checkRoutes, jsonRoute, noBody, nothing, type Route } from './route.ts';
 import { allRoutes } from './routes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coequal-api-'));
-const database = openDatabase(folder);
-let heart: Heart;
+const platform = openBarePlatform({
+  settings: platformSettings(tryEstate(), undefined),
+  ...{ folder, clock: systemClock, random: seededRandom(1), log: silentLog },
+});
+const { heart } = platform;
 let server: Server;
 let url = '';
 
 beforeAll(async () => {
-  heart = makeHeart({
-    ...{
-      settings: platformSettings(tryEstate(), undefined),
-      clock: systemClock,
-      random: seededRandom(1),
-      log: silentLog,
-    },
-    ...{ version: '1', incidents: makeIncidentStore(database), events: makeEventStore(database), store: undefined },
-    ...{ rules: () => undefined, onLook: () => undefined, diagnose: undefined, learn: undefined },
-    silences: new Silences(makeDocumentStore(database), seededRandom(2)),
-  });
   server = await startServer({
     core: heart.core,
     routes: allRoutes('1'),
@@ -50,7 +38,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await server.close();
-  database.close();
+  platform.close();
   rmSync(folder, { recursive: true });
 });
 

@@ -5,7 +5,7 @@
  */
 import type { AgentReport, ChangeEvent, DatabaseDetail, Event, LogEvent } from '@coequal/contract';
 import { type Counters, type Log, reasonOf } from '@coequal/kernel';
-import { type LiveWindow, labelValue, type Sample } from '@coequal/signals';
+import { type LiveWindow, labelOfWrite, labelValue, type Sample, type TakenWrite, WriteTaker } from '@coequal/signals';
 import { limits } from '../limits.ts';
 import type { EventStore } from '../store/port.ts';
 
@@ -29,6 +29,7 @@ export class Intake {
   readonly #details = new Map<string, DatabaseDetail[]>();
   readonly #changes: ChangeEvent[] = [];
   readonly #logs: LogEvent[] = [];
+  readonly #taker: WriteTaker;
   readonly #samples;
   readonly #refused;
   readonly #reports;
@@ -37,6 +38,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#taker = new WriteTaker(options.window, limits.ingest.rememberedSeries);
     const { counters } = options;
     const plain = (name: string, help: string) =>
       counters.counter({ name: `coequal_platform_${name}_total`, help, labels: [] }).with({});
@@ -63,14 +65,24 @@ export class Intake {
     return this.#refused.value;
   }
 
+  /** A body of remote write. What is wrong with it, in words; undefined: it was taken. */
+  write(body: Uint8Array, nowMs: number): TakenWrite {
+    const taken = this.#taker.take(body, nowMs);
+    if (taken.ok) this.#taken(taken.samples, taken.left, labelOfWrite(taken, 'host'), nowMs);
+    return taken;
+  }
+
   /** @param left samples of the same body that were no samples */
   samples(samples: readonly Sample[], left: number, nowMs: number): void {
     this.#options.window.ingest(samples, nowMs);
-    this.#samples.add(samples.length);
+    this.#taken(samples.length, left, samples[0] === undefined ? '' : labelValue(samples[0].labels, 'host'), nowMs);
+  }
+
+  /** @param host of the first sample: an agent's body is all of one host */
+  #taken(samples: number, left: number, host: string, nowMs: number): void {
+    this.#samples.add(samples);
     this.#refused.add(left);
-    this.#count(samples.length, nowMs);
-    // An agent's body is all of one host.
-    const host = samples[0] === undefined ? '' : labelValue(samples[0].labels, 'host');
+    this.#count(samples, nowMs);
     if (host !== '') this.#hear(host, nowMs, undefined);
   }
 

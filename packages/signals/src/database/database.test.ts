@@ -128,10 +128,14 @@ describe('the link', () => {
     };
     return { ...systemClock, monotonic: () => now, pass };
   };
-  const session = (query: Session['query']): Session => ({
-    ...{ query, destroy: () => undefined, isOpen: () => true, bytes: () => ({ sent: 0, received: 0 }) },
-    refusalOf: () => undefined,
-  });
+  const session = (query: Session['query']): Session => {
+    let open = true;
+    const end = (): void => {
+      open = false;
+    };
+    const bytes = () => ({ sent: 0, received: 0 });
+    return { query, leave: end, destroy: end, isOpen: () => open, bytes, refusalOf: () => undefined };
+  };
 
   test('asks nothing while an answer is owed, and gives up after a while without a second connection', async () => {
     const clock = makeClock();
@@ -154,7 +158,7 @@ describe('the link', () => {
     clock.pass(1_000);
     expect(await link.ready(new Deadline(clock, 1_000))).toBeUndefined();
     expect([opened.length, link.figures()]).toMatchObject([2, { connects: 2, statements: 1, silences: 3 }]);
-    link.close();
+    await link.close();
     expect(await link.ready(new Deadline(clock, 5))).toEqual({ kind: 'lost', reason: 'closed' });
   });
 

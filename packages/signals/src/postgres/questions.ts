@@ -73,9 +73,9 @@ export const tables = `SELECT current_database() AS datname, t.schemaname, t.rel
   FROM pg_stat_user_tables t ORDER BY coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) + n_tup_ins + n_tup_upd + n_tup_del DESC LIMIT 100`;
 
 /** All as one row, which costs less on both ends: name, value, unit, type. */
-export const settings = `SELECT string_agg(concat_ws(chr(1), name, CASE WHEN name = 'transaction_read_only' THEN CASE WHEN pg_is_in_recovery() THEN 'on' ELSE reset_val END
-    WHEN name IN ${madeOwn} THEN reset_val ELSE setting END,
-  coalesce(unit, ''), vartype), chr(2) ORDER BY name) FROM pg_settings`;
+export const settings = `SELECT string_agg(concat_ws(chr(1), name, coalesce(CASE
+    WHEN name = 'transaction_read_only' THEN CASE WHEN pg_is_in_recovery() THEN 'on' ELSE reset_val END
+    WHEN name IN ${madeOwn} THEN reset_val ELSE setting END, ''), coalesce(unit, ''), vartype), chr(2) ORDER BY name) FROM pg_settings`;
 
 /** Without the texts: they lie in a file. Beyond so many, those that took the most time ever. */
 export const statementLimit = 2_000;

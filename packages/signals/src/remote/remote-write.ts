@@ -106,7 +106,8 @@ const readRequest = (bytes: Uint8Array): RemoteWriteResult => {
   return { ok: true, samples, left };
 };
 
-const readSeries = (bytes: Uint8Array): readonly Sample[] | undefined => {
+/** The samples of one series; undefined when its labels are none. @throws ProtobufFault */
+export const readSeries = (bytes: Uint8Array): readonly Sample[] | undefined => {
   const pairs: (Label | undefined)[] = [];
   const values: { readonly value: number; readonly timeMs: number }[] = [];
   for (const field of fieldsOf(bytes)) {

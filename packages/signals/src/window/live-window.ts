@@ -63,6 +63,8 @@ export class WindowSeries {
   first = -1;
   /** Second of the newest value. */
   newest = -1;
+  /** It has made room for others: writing to it is in vain. */
+  gone = false;
 
   constructor(name: string, labels: Labels, key: string) {
     this.name = name;
@@ -181,7 +183,7 @@ export class LiveWindow {
 
   /** One value of a series from `seriesOf`. False when the series has made room for others meanwhile: ask for it anew. */
   write(series: WindowSeries, timeMs: number, value: number, nowMs: number): boolean {
-    if (this.#series.get(series.key) !== series) return false;
+    if (series.gone) return false;
     if (this.#isTimely(timeMs, nowMs)) this.#put(series, timeMs, value);
     return true;
   }
@@ -303,6 +305,7 @@ export class LiveWindow {
 
   #drop(series: WindowSeries): void {
     this.#series.delete(series.key);
+    series.gone = true;
     this.#generation += 1;
     if (series.ring !== undefined) this.#rings -= 1;
     const named = this.#byName.get(series.name);

@@ -75,53 +75,54 @@ const databaseCpu = (view: View, host: Entity): Reading | undefined => {
   return readings[0];
 };
 
-/** How much more the databases of a host do than before: the largest factor of what they do for processors. */
-export const workFactor = (view: View, host: Entity): number =>
-  Math.max(
-    1,
-    ...view.graph.instances
-      .filter(({ place }) => place.host === host.name)
-      .flatMap((instance) => [
-        factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
-        factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
-      ]),
-  );
+/** What the databases of a host do for its processors, by what they did before: the figure that grew most, or fell least. */
+const workRatio = (view: View, host: Entity): number => {
+  const ratios = view.graph.instances
+    .filter(({ place }) => place.host === host.name)
+    .flatMap((instance) => [
+      factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
+      factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
+    ])
+    // What is 1 may be too little to count.
+    .filter((ratio) => ratio !== 1);
+  return ratios.length === 0 ? 1 : Math.max(...ratios);
+};
 
 const processors = (view: View, host: Entity): readonly Finding[] => {
   const busy = busyOf(view, host);
   if (busy === undefined || Number.isNaN(busy.now) || Number.isNaN(busy.before)) return [];
   const cause = 'CPU taken by another process';
   const pressure = view.read(host, 'node_pressure_cpu_waiting_seconds_total');
-  const rise = busy.now - busy.before;
+  // A database that does a third of its work for the same time has lost the rest of it to somebody else.
+  const work = workRatio(view, host);
+  const expected = busy.before * Math.max(0.2, work);
   const database = databaseCpu(view, host);
-  // Where processes are not told apart, work that did not grow is what tells a stranger.
   const foreign =
-    database === undefined || Number.isNaN(database.now)
-      ? 1 - grade(workFactor(view, host), 1.5, 3)
-      : grade(rise - (database.now - database.before), 0.1, 0.4);
+    database === undefined || Number.isNaN(database.now) || Number.isNaN(database.before)
+      ? busy.now - expected
+      : busy.now - busy.before - (database.now - database.before);
+  const waiting = pressure === undefined ? 0 : pressure.now - pressure.before * Math.min(1, Math.max(0.2, work));
+  // Others on the same machine make this host wait too; then it is not busier itself.
   const strength = either(
-    0.85 * grade(rise, 0.15, 0.45),
-    // Others on the same machine make this host wait too; then it is not busier itself.
-    0.6 *
-      grade(pressure === undefined ? 0 : pressure.now - pressure.before, 0.1, 0.5) *
-      Math.max(0.25, grade(rise, 0.03, 0.2)),
+    0.85 * grade(foreign, 0.12, 0.4),
+    0.6 * grade(waiting, 0.15, 0.5) * grade(foreign, 0.05, 0.2),
   );
-  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does no more than before`;
-  if (strength * foreign < 0.1)
+  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does ${work < 0.8 ? 'less' : 'no more'} than before`;
+  if (strength < 0.1)
     return [
       detailFinding(
         host,
         cause,
         0,
-        rise < 0.15
+        busy.now - busy.before < 0.15
           ? `processors are busy to ${numberWith(busy.now, '%')} (before ${numberWith(busy.before, '%')})`
           : 'the database itself does more',
       ),
     ];
   return [
-    detailFinding(host, cause, strength * foreign, text, [
+    detailFinding(host, cause, strength, text, [
       said('processors busy', busy, '%'),
       pressure === undefined ? undefined : said('waiting for processors', pressure, '%'),
     ]),

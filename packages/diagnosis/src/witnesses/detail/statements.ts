@@ -152,10 +152,7 @@ const judged = (instance: Entity, before: Activity | undefined, now: Activity, k
       grade(now.rows, 2_000, 20_000),
       0.7 * grade(now.withoutIndex, 0, 1) * grade(now.rows, 200, 5_000),
     );
-    const slow =
-      grade(now.seconds / Math.max(now.calls, 1e-3), 0.3, 2) *
-      (1 - grade(now.lockSeconds / Math.max(now.seconds, 1e-9), 0.3, 0.8));
-    const strength = 0.88 * cost * Math.max(reads, 0.8 * slow);
+    const strength = 0.88 * cost * reads;
     return [
       detailFinding(
         instance,

@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { agentReport, type ChangeEvent, changeEvent, changeNotice } from '@coequal/contract';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
-import { DeltaTotals, decodeOtlp, decodeRemoteWrite, labelValue, otlpBytesLimit, type Sample } from '@coequal/signals';
+import {
+  DeltaTotals,
+  decodeOtlp,
+  decodeRemoteWrite,
+  labelOfWrite,
+  otlpBytesLimit,
+  type Sample,
+} from '@coequal/signals';
 import { z } from 'zod';
 import { limits } from '../../limits.ts';
 import type { Core } from '../../ports.ts';
@@ -24,9 +31,11 @@ export const makeIngestRoutes = (): readonly Route[] => {
       types: ['application/x-protobuf'],
       status: 204,
       handle: async (core, body) => {
-        const read = decodeRemoteWrite(body);
-        if (!read.ok) throw fail('REQUEST_INVALID', { what: `${capital(read.what)}.` });
-        await take(core, read.samples, read.left);
+        const taken = core.intake.write(body, core.clock.now());
+        if (!taken.ok) throw fail('REQUEST_INVALID', { what: `${capital(taken.what)}.` });
+        if (isAgents(labelOfWrite(taken, 'host'), labelOfWrite(taken, 'job'))) return;
+        const read = core.store === undefined ? undefined : decodeRemoteWrite(body);
+        if (read?.ok === true) await forward(core, read.samples);
       },
     }),
     bytesRoute({
@@ -42,7 +51,9 @@ export const makeIngestRoutes = (): readonly Route[] => {
         const read = decodeOtlp(unpacked(body, headers['content-encoding']), encoding);
         if (!read.ok) throw fail('REQUEST_INVALID', { what: `${capital(read.what)}.` });
         const added = totals.add(read.deltas);
-        await take(core, [...read.samples, ...added.samples], read.left + added.refused);
+        const samples = [...read.samples, ...added.samples];
+        core.intake.samples(samples, read.left + added.refused, core.clock.now());
+        await forward(core, samples);
       },
     }),
     jsonRoute({
@@ -90,18 +101,13 @@ export const makeIngestRoutes = (): readonly Route[] => {
   ];
 };
 
-/** Agents send to the store themselves; what others send is passed on. */
-const isOfAgent = (samples: readonly Sample[]): boolean =>
-  samples[0] !== undefined &&
-  labelValue(samples[0].labels, 'host') !== '' &&
-  labelValue(samples[0].labels, 'job') !== '';
+/** Agents send to the store themselves, and label everything so; what others send is passed on. */
+const isAgents = (host: string, job: string): boolean => host !== '' && job !== '';
 
-const take = async ({ intake, clock, store }: Core, samples: readonly Sample[], left: number): Promise<void> => {
-  intake.samples(samples, left, clock.now());
-  if (store === undefined || samples.length === 0 || isOfAgent(samples)) return;
-  // A sender that hears no may send again later: nothing is lost as long as somebody keeps it.
-  if (!(await store.forward(samples)))
-    throw fail('STORAGE_FAILED', { reason: 'there is no room for samples that wait for the store' });
+/** A sender that hears no may send again later: nothing is lost as long as somebody keeps it. */
+const forward = async ({ store }: Core, samples: readonly Sample[]): Promise<void> => {
+  if (store === undefined || samples.length === 0 || (await store.forward(samples))) return;
+  throw fail('STORAGE_FAILED', { reason: 'there is no room for samples that wait for the store' });
 };
 
 const unpacked = (body: Uint8Array, encoding: unknown): Uint8Array => {

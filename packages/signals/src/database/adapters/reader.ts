@@ -85,7 +85,7 @@ export abstract class Reader {
   }
 
   async close(): Promise<void> {
-    this.#link.close();
+    await this.#link.close();
     await this.#running;
   }
 

@@ -262,6 +262,20 @@ test('refused ports, wrong passwords and wrong certificates are a problem in wor
   expect((await failed()) - before).toBe(1);
 });
 
+test('one that is closed says goodbye', async () => {
+  const connection = await client(0);
+  const aborted = async (): Promise<string> => {
+    const [rows] = await connection.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'");
+    return String((rows as { Value: string }[])[0]?.Value);
+  };
+  const before = await aborted();
+  const collector = collectorOf(0);
+  expect(value(await collector.collect(), 'mysql_up')).toBe(1);
+  await collector.close();
+  expect(await aborted()).toBe(before);
+  expect(await collector.collect()).toMatchObject({ problems: ['no connection: closed'], detail: undefined });
+});
+
 test('a privilege that is taken away is a problem of what needed it; the rest goes on', async () => {
   const connection = await client(0);
   await connection.query(`REVOKE PROCESS ON *.* FROM '${account.user}'@'%'`);

@@ -81,6 +81,7 @@ const sessionOf = (client: Client, socket: Socket, isOpen: () => boolean): Sessi
     const { fields, rows } = await client.query<(string | null)[]>(asked);
     return { columns: (fields ?? []).map(({ name }) => name), rows: rows ?? [] };
   },
+  leave: () => void client.end().catch(() => undefined),
   destroy: () => void socket.destroy(),
   isOpen,
   bytes: () => ({ sent: socket.bytesWritten, received: socket.bytesRead }),
