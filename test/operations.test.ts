@@ -93,6 +93,12 @@ const hardware = [
   ...['node_disk_io_time_seconds_total', 'node_disk_written_bytes_total', 'node_vmstat_oom_kill'],
 ];
 
+/** Of PostgreSQL, whose collector is held to the exporter by a test of its own. */
+const postgres = [
+  ...['pg_up', 'pg_stat_activity_count', 'pg_settings_max_connections', 'pg_stat_database_deadlocks'],
+  ...['pg_replication_lag_seconds', 'pg_replication_is_replica'],
+];
+
 let known: ReadonlySet<string>;
 beforeAll(async () => {
   const collector = new HostCollector({ root: '/', pageBytes: 4_096, filesystemDeadlineMs: 2_000, clock: systemClock });
@@ -103,14 +109,19 @@ beforeAll(async () => {
   // Of hardware that this machine lacks, the sources must at least have the words.
   for (const name of hardware)
     expect(sources.some((text) => text.includes(name.replace(/^node_([a-z]+)_.*$/, '$1'))) ? name : '').toBe(name);
+  const words = ['points.ts', 'questions.ts', 'sessions.ts', 'adapters/collector.ts']
+    .map((name) => read(`packages/signals/src/postgres/${name}`))
+    .join('');
+  for (const name of postgres) expect(words).toContain(name.replace(/_(max_connections|deadlocks)$/, ''));
   known = new Set([
     ...host.points.map(({ name }) => name),
     ...hardware,
     ...read('test/operations/mariadb-metrics.txt').trim().split('\n'),
     ...[...ownFamilies, ...clockFamilies].map(({ name }) => name),
     ...[...gatewayNames(), ...platformNames(), ...(await ruleNames()), ...storeNames()],
-    // Of scrapers and evaluators of rules, and of the exporter of PostgreSQL.
-    ...['up', 'ALERTS', 'pg_up'],
+    // Of scrapers and evaluators of rules.
+    ...['up', 'ALERTS'],
+    ...postgres,
   ]);
 });
 

@@ -155,7 +155,13 @@ test('what it sees arrives in the store and at the platform, and nothing is lost
   });
   expect(counted.stored).toBeGreaterThan(5);
   expect(await query('max_over_time(up{job="array",instance="array-1"}[10m])')).toBe(1);
-  expect(readdirSync(join(folder, 'state')).sort()).toEqual(['changes.token', 'events', 'log-places.json', 'samples']);
+  expect(readdirSync(join(folder, 'state')).sort()).toEqual([
+    'changes.token',
+    'compiled',
+    'events',
+    'log-places.json',
+    'samples',
+  ]);
 });
 
 test('an exporter that is broken or hangs is down, and holds nothing else up', async () => {

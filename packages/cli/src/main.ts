@@ -36,6 +36,7 @@ const makeWorld = (): World => {
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
     runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
+    runStore: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/engines/store')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };

@@ -14,6 +14,7 @@ import { addGatewayCommands } from './commands/gateway.ts';
 import { addIncidentCommands } from './commands/incident.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { addPlatformCommand } from './commands/platform.ts';
+import { addStoreCommand } from './commands/store.ts';
 import { addTopCommand } from './commands/top.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
@@ -70,6 +71,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);
   addPlatformCommand(program, world, outcome);
+  addStoreCommand(program, world, outcome);
   addIncidentCommands(program, world, outcome);
   addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);

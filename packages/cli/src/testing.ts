@@ -98,6 +98,10 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       calls.push(`platform ${platformArgs.join(' ')}`);
       return 0;
     },
+    runStore: async (storeArgs) => {
+      calls.push(`store ${storeArgs.join(' ')}`);
+      return 0;
+    },
     version: '0.0.0',
   };
   const code = await run(args, world);

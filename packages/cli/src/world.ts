@@ -49,6 +49,8 @@ export type World = {
   readonly runGateway: (args: readonly string[]) => Promise<number>;
   /** Runs a platform's program in the foreground, in the same way. */
   readonly runPlatform: (args: readonly string[]) => Promise<number>;
+  /** Runs the program of a host's stores in the foreground, in the same way. */
+  readonly runStore: (args: readonly string[]) => Promise<number>;
   readonly version: string;
 };
 

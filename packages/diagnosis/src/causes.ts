@@ -234,7 +234,14 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'a schema change blocks the service',
     runbook: 'cancel-schema-change',
-    explains: [...afterSlowness, 'expensive statement', 'idle transaction holds locks', 'CPU taken by another process'],
+    explains: [
+      ...afterSlowness,
+      'large transaction',
+      'missing index',
+      'expensive statement',
+      'idle transaction holds locks',
+      'CPU taken by another process',
+    ],
     lookalikes: ['idle transaction holds locks', 'large transaction'],
   },
   'connections exhausted': {
@@ -248,7 +255,14 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'a setting was changed',
     runbook: 'revert-setting',
-    explains: [...afterSlowness, 'slow disk', 'expensive statement', 'idle transaction holds locks'],
+    explains: [
+      ...afterSlowness,
+      'slow disk',
+      'expensive statement',
+      'idle transaction holds locks',
+      'load spike',
+      'CPU taken by another process',
+    ],
     lookalikes: ['slow disk', 'connections exhausted'],
   },
   'slow applier': {

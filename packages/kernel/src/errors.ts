@@ -139,6 +139,24 @@ const registry = {
       'Put the cache below one of `encryption.safePaths` (an encrypted volume or memory), or add its place there.',
   },
   // Store
+  STORE_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no store or host of stores {name} in the estate {estate}.',
+    advice: 'Stores that it runs itself: {known}. They are described under `stores:`, see docs/estate.md.',
+  },
+  STORE_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} runs stores on several hosts, and none was named.',
+    advice: 'Name a store or a host with --name: {known}.',
+  },
+  STORE_WITHOUT_TLS: {
+    kind: 'user',
+    retry: false,
+    message: 'The store {store} would be open to everybody who reaches {address}.',
+    advice: 'Give it `tls` with a certificate, its key and the authority of its clients.',
+  },
   STORE_CERTIFICATE_INVALID: {
     kind: 'user',
     retry: false,

@@ -143,6 +143,7 @@ const isOnlyChange = ({ findings }: Draft): boolean => findings.every(({ witness
 const isSamePlace = (a: Place, b: Place): boolean => {
   if (a.instance !== undefined && b.instance !== undefined) return a.instance === b.instance;
   if (a.host !== undefined && b.host !== undefined) return a.host === b.host;
+  if (a.site !== undefined && b.site !== undefined) return a.site === b.site;
   return a.service !== undefined && a.service === b.service;
 };
 

@@ -7,6 +7,7 @@ import { catalogue } from '../causes.ts';
 import type { Incident } from '../profile/knowledge.ts';
 import { hostFindings } from '../witnesses/detail/host.ts';
 import { networkFindings } from '../witnesses/detail/network.ts';
+import { scanFindings } from '../witnesses/detail/scans.ts';
 import { sessionFindings } from '../witnesses/detail/sessions.ts';
 import { statementFindings } from '../witnesses/detail/statements.ts';
 import { workloadFindings } from '../witnesses/detail/workload.ts';
@@ -38,6 +39,7 @@ export const diagnoseIncident = (scene: IncidentScene): IncidentDiagnosis => {
     ...workloadFindings(view),
     ...sessionFindings(view),
     ...statementFindings(view),
+    ...scanFindings(view),
     ...changeFindings(view),
     ...profiles.findings,
   ];

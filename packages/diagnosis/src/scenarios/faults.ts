@@ -353,6 +353,17 @@ export const faults: readonly Fault[] = [
     }),
   },
   {
+    cause: 'setting changed',
+    note: 'so that writes are refused',
+    turn: (dials) => {
+      dials.readOnly = true;
+    },
+    place: atInstance,
+    happens: (site, onsetMs) => ({
+      changes: [change('setting', 'the setting read_only from OFF to ON', placeOfInstance(site), onsetMs + 1_500)],
+    }),
+  },
+  {
     cause: 'slow applier',
     turn: (dials) => {
       dials.applyRate = 1;

@@ -45,6 +45,8 @@ export type Dials = {
   applyRate: number;
   conflicts: number;
   failedLogins: number;
+  /** Reads only: what wants to write is refused at once, and tried again. */
+  readOnly: boolean;
 };
 
 export const healthyDials = (): Dials => ({
@@ -73,6 +75,7 @@ export const healthyDials = (): Dials => ({
   applyRate: 5_000,
   conflicts: 0,
   failedLogins: 0,
+  readOnly: false,
 });
 
 /** What a second looked like at a site. */
@@ -139,8 +142,8 @@ export const makeModel = (random: Random, wandering: number): Model => {
       const wanted =
         (40 + 12 * wandering * Math.sin(row / 47 + phase)) * own.load * (serves ? 1 + moved : 0) * vary(random, 0.08);
       const pausing = stopped ? 0.75 : blocked ? 0.9 : 0;
-      const requests = serves ? Math.min(wanted * 5, (free / service) * (1 - pausing)) : 0;
-      const commits = requests / 5;
+      const requests = serves ? (own.readOnly ? 2.5 : 1) * Math.min(wanted * 5, (free / service) * (1 - pausing)) : 0;
+      const commits = own.readOnly ? 0 : requests / 5;
       const applied = members.filter((other) => other !== site).length * commits + written / 20;
       const rate = own.applyRate / crowded / Math.max(1, own.diskSeconds / 0.004);
       queues[site] = serves ? Math.max(0, Math.min(500, queues[site] + applied * 1.2 - rate)) : 0;

@@ -1,5 +1,5 @@
 /**
- * What of the store's API passes the front: writing samples, asking, and the pages that say it is well. Everything else (deleting series,
+ * What of the store's API passes the front: writing samples, asking, and the pages that say how it is. Everything else (deleting series,
  * exporting all, settings, the pages for debugging) is not there for others. Pure.
  */
 
@@ -16,6 +16,9 @@ const mebibyte = 2 ** 20;
 const asking = { methods: ['GET', 'POST'], bodyBytes: mebibyte } as const;
 const page = { methods: ['GET'], bodyBytes: 0 } as const;
 
+/** Answered by the front itself. */
+export const ownPage = 'own_metrics';
+
 const paths: readonly Path[] = [
   // What remote write may have when it is compressed; the store bounds what comes out.
   { name: 'write', pattern: /^\/api\/v1\/write$/, methods: ['POST'], bodyBytes: 32 * mebibyte },
@@ -26,6 +29,8 @@ const paths: readonly Path[] = [
   { name: 'label_values', pattern: /^\/api\/v1\/label\/[a-zA-Z_][a-zA-Z0-9_]*\/values$/, ...page },
   { name: 'health', pattern: /^\/health$/, ...page },
   { name: 'metrics', pattern: /^\/metrics$/, ...page },
+  // Of the supervisor and the front themselves: there when the store is not.
+  { name: ownPage, pattern: /^\/coequal\/metrics$/, ...page },
 ];
 
 export type RequestVerdict =

@@ -68,6 +68,7 @@ describe('the front', () => {
     ['POST', '/api/v1/query_range', true],
     ['GET', '/api/v1/label/job/values', true],
     ['GET', '/health', true],
+    ['GET', '/coequal/metrics', true],
     ['DELETE', '/health', 405],
     ['POST', '/api/v1/admin/tsdb/delete_series?match[]=up', 404],
     ['GET', '/api/v1/export?match[]=up', 404],

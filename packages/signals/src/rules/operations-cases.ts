@@ -162,6 +162,25 @@ export const ruleCases: readonly RuleCase[] = [
   },
   { alert: 'StatementRunsLong', ...pair(['coequal_database_longest_statement_seconds{@}', '60+1x120', '3x120']) },
   { alert: 'TransactionOpenLong', ...pair(['coequal_database_longest_transaction_seconds{@}', '860+1x120', '3x120']) },
+  {
+    alert: 'PostgresConnectionsNearlyUsed',
+    ...pair(
+      ['pg_stat_activity_count{@,state="active"}', '40x60 90x60', '40x120'],
+      ['pg_settings_max_connections{@}', '100x120', '100x120'],
+    ),
+  },
+  {
+    alert: 'PostgresReplicaBehind',
+    ...pair(
+      ['pg_replication_lag_seconds{@}', '0x40 40+1x80', '0x120'],
+      ['pg_replication_is_replica{@}', '1x120', '1x120'],
+    ),
+  },
+  {
+    alert: 'PostgresDeadlocksMany',
+    every: 5,
+    ...pair(['pg_stat_database_deadlocks{@,datname="a"}', '0+20x60', '3x40 4x20']),
+  },
 
   // Galera
   { alert: 'GaleraWithoutMajority', ...pair(['mysql_global_status_wsrep_cluster_status{@}', '1x110 0x10', '1x120']) },

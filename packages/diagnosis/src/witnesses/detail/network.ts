@@ -54,8 +54,11 @@ const latency = (view: View): readonly Finding[] => [
   ...siteLatency(view),
 ];
 
-/** Every member waits for the slowest way, so the group says that there is one, and not where. */
-const groupFindings = (view: View, service: Entity): readonly Finding[] => {
+/** How far all members of a group agree that its messages take longer; undefined where no group tells. */
+const groupSlower = (
+  view: View,
+  service: Entity,
+): { readonly share: number; readonly told: readonly Reading[] } | undefined => {
   const told = view.graph.instances
     .filter(({ place }) => place.service === service.name)
     .flatMap((instance) => groupLatency(view, instance) ?? [])
@@ -63,8 +66,16 @@ const groupFindings = (view: View, service: Entity): readonly Finding[] => {
     .toSorted((a, b) => a.now - a.before - (b.now - b.before));
   // One member that is late itself is no slow way: the least of all rises counts.
   const least = told[0];
-  if (least === undefined) return [];
-  const strength = 0.75 * grade(least.now - least.before, 0.006, 0.025) * grade(factorOf(least, 0.002), 1.4, 2.2);
+  if (least === undefined) return undefined;
+  return { share: grade(least.now - least.before, 0.006, 0.025) * grade(factorOf(least, 0.002), 1.4, 2.2), told };
+};
+
+/** Every member waits for the slowest way, so the group says that there is one, and not where. */
+const groupFindings = (view: View, service: Entity): readonly Finding[] => {
+  const slower = groupSlower(view, service);
+  const least = slower?.told[0];
+  if (slower === undefined || least === undefined) return [];
+  const strength = 0.75 * slower.share;
   const text = `messages of the group take ${numberWith(least.now, 's')} (before ${numberWith(least.before, 's')})`;
   return strength < 0.1
     ? [detailFinding(service, 'network latency', 0, text)]
@@ -74,13 +85,18 @@ const groupFindings = (view: View, service: Entity): readonly Finding[] => {
           'network latency',
           strength,
           text,
-          told.map((each) => said('group message delivered', each, 's')),
+          slower.told.map((each) => said('group message delivered', each, 's')),
         ),
       ];
 };
 
+/** What remains of slow round trips that the group knows nothing of: agents on crowded machines answer late. */
+const unconfirmed = 0.3;
+
 const siteLatency = (view: View): readonly Finding[] => {
   const pairs = pairsOf(view);
+  const groups = view.graph.services.flatMap((service) => groupSlower(view, service) ?? []);
+  const confirmed = groups.length === 0 ? 1 : Math.max(unconfirmed, ...groups.map(({ share }) => share));
   return view.graph.sites.flatMap((site) => {
     const own = pairs.filter(({ a, b }) => a === site.name || b === site.name);
     const rest = pairs.filter((pair) => !own.includes(pair));
@@ -89,6 +105,7 @@ const siteLatency = (view: View): readonly Finding[] => {
     const elsewhere = Math.max(0, ...rest.map(({ slower }) => slower));
     const strength =
       0.9 *
+      confirmed *
       grade(least, 0.003, 0.012) *
       (rest.length === 0 ? 0.7 : 1 - 0.8 * grade(elsewhere / Math.max(least, 1e-6), 0.3, 0.9));
     const slowest = own.toSorted((x, y) => y.slower - x.slower)[0];

@@ -7,12 +7,10 @@ import { type Finding, grade } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import type { View } from '../../incident/view.ts';
 import { detailFinding } from './host.ts';
-import { isDump } from './statements.ts';
+import { isDump, isSchemaStatement } from './texts.ts';
 
 /** A reading so long before the onset may show what led to it. */
 const beforeMs = 2_000;
-const schemaStatement =
-  /^\s*(\/\*.*?\*\/\s*)?(alter\s+table|create\s+(unique\s+|fulltext\s+)?index|drop\s+(index|table)|optimi[sz]e\s+table|truncate|rename\s+table|create\s+or\s+replace\s+table)/i;
 const schemaState =
   /alter|copy to tmp table|copying to tmp|rename result table|committing alter|metadata lock|TOI|total order/i;
 const committing = /commit|wsrep|certif|flow control|init for update/i;
@@ -23,8 +21,6 @@ const manyRows = 3_000;
 /** Of system threads nothing is a cause: appliers hold what others have asked for. */
 const isApplier = ({ user, command }: DatabaseSession): boolean =>
   user === 'system user' || command === 'Daemon' || command === 'Binlog Dump';
-
-export const isSchemaStatement = (text: string): boolean => schemaStatement.test(text);
 
 export const sessionFindings = (view: View): readonly Finding[] =>
   view.graph.instances.flatMap((instance) => {

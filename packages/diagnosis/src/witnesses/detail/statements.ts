@@ -7,13 +7,9 @@ import { type Finding, grade, numberWith } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import type { View } from '../../incident/view.ts';
 import { detailFinding } from './host.ts';
+import { isDump, isSchemaStatement } from './texts.ts';
 
-const dumpText = /sql_no_cache|flush tables with read lock|flush no_write_to_binlog tables|backup stage/i;
-const dumpUser = /backup|dump|mariabackup|pgbackrest|barman/i;
 const wholeTable = /^\s*(\/\*.*?\*\/\s*)?(select\s+(\/\*.*?\*\/\s*)?(sql_no_cache\s+)?\*\s+from\s+\S+\s*$|copy\s)/i;
-
-export const isDump = (user: string, statement: string): boolean =>
-  dumpText.test(statement) || (dumpUser.test(user) && statement !== '');
 
 type Activity = {
   readonly digest: string;
@@ -133,6 +129,17 @@ const judged = (instance: Entity, before: Activity | undefined, now: Activity, k
         'backup',
         0.8 * Math.max(cost, 0.5),
         `a dump reads whole tables: ${shortText(now.text)}`,
+        evidence,
+      ),
+    ];
+  // A schema change counts the rows that it copies as changed.
+  if (isSchemaStatement(now.text))
+    return [
+      detailFinding(
+        instance,
+        'blocking schema change',
+        0.9 * grade(now.seconds / Math.max(now.calls, 1e-3), 0.2, 1.5),
+        `a schema change took ${numberWith(now.seconds / Math.max(now.calls, 1e-3), 's')}: ${shortText(now.text)}`,
         evidence,
       ),
     ];

@@ -130,7 +130,9 @@ const gatewayFindings = (view: View, reach: Reach, account: GatewayAccount): rea
       finding(gateway, 'gateway crashed', 0, 'its port still takes connections'),
     ];
   return [
-    finding(gateway, 'gateway crashed', 0.85, 'its host answers and its port refuses', evidence),
+    state === 'down'
+      ? finding(gateway, 'gateway crashed', 0.85, 'its host answers and its port refuses', evidence)
+      : finding(gateway, 'gateway crashed', 0.3, 'its host answers and nothing is heard of it', evidence),
     finding(gateway, 'gateway frozen', 0, 'its port refuses at once'),
     finding(gateway, 'gateway stopped', 0.1, 'nothing says that it was stopped in order'),
   ];
@@ -145,7 +147,9 @@ const siteFindings = (view: View, reach: Reach, account: SiteAccount): readonly 
   if (agents > 0 && agentsHeard === 0) return silentSite(view, reach, account, left);
   const isolated = members.filter((each) => each.isolated);
   const away = members.filter(isAway);
-  const gatewaysAway = gateways.filter(({ state }) => state === 'down' || state === 'unheard');
+  const gatewaysAway = gateways.filter(
+    ({ state, scrapeSeconds = 0 }) => state === 'down' && scrapeSeconds < silentSeconds,
+  );
   if (members.length > 0 && isolated.length > 0 && isolated.length + away.length === members.length)
     return cutOff(
       view,
@@ -153,7 +157,10 @@ const siteFindings = (view: View, reach: Reach, account: SiteAccount): readonly 
       isolated,
       reach.instances.every((each) => each.own !== 'answers' || each.isolated),
     );
-  const everything = away.length > 0 && away.length === members.length;
+  // That it is only not heard of is no loss, and whoever is still served by it knows better.
+  const served = (each: InstanceAccount): boolean => (each.seenFromAfar.get('serving') ?? 0) > 0;
+  const missed = away.filter((each) => each.own === 'down' || each.seenFromAfar.size > 0);
+  const everything = away.length > 0 && missed.length === members.length && !away.some(served);
   if (everything && gateways.length > 0 && gatewaysAway.length === gateways.length)
     return [
       finding(
@@ -208,10 +215,11 @@ const silentSite = (view: View, reach: Reach, account: SiteAccount, left: boolea
       finding(site, 'site cut off', 0.1, 'its addresses answer, with a refusal'),
     ];
   }
-  const text = 'its agents are silent, the group went on without it, and nothing at its addresses answers';
+  const text = `its agents are silent${left ? ', the group went on without it' : ''}${silent > 0 ? ', and nothing at its addresses answers' : ''}`;
+  const sure = silent > 0 ? 0.85 : left ? 0.6 : 0.3;
   return [
-    finding(site, 'site cut off', 0.85, text, evidence),
-    finding(site, 'site lost', 0.3, 'from outside it would look the same as cut off', evidence),
+    finding(site, 'site cut off', sure, text, evidence),
+    finding(site, 'site lost', sure / 3, 'from outside it would look the same as cut off', evidence),
   ];
 };
 

@@ -51,10 +51,12 @@ export type Reach = {
 
 /** A second may be late and one may be lost; what says nothing for longer is silent. */
 const silence = 3;
+/** An agent on a crowded machine is late sooner than it is gone. */
+const agentSilence = 4;
 
 export const reachOf = (view: View): Reach => {
   const heard = new Map(view.graph.hosts.map((host) => [host.name, view.silentFor(host)]));
-  const hostHeard = (host: string): boolean => (heard.get(host) ?? Number.POSITIVE_INFINITY) <= silence;
+  const hostHeard = (host: string): boolean => (heard.get(host) ?? Number.POSITIVE_INFINITY) <= agentSilence;
   const states = gatewayStates(view);
   const instances = view.graph.instances.map((instance) => instanceAccount(view, instance, states));
   const gateways = view.graph.gateways.map((gateway) => gatewayAccount(view, gateway));

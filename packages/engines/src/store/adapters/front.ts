@@ -9,8 +9,8 @@ import { Agent, type IncomingHttpHeaders, type IncomingMessage, request, type Se
 import { createServer, type Server } from 'node:https';
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Clock, type Counters, codeOf, fail, type Log, reasonOf } from '@coequal/kernel';
-import { type AllowedRequest, judgeRequest } from '../paths.ts';
+import { type Clock, type Counters, codeOf, fail, type Log, prometheusContentType, reasonOf } from '@coequal/kernel';
+import { type AllowedRequest, judgeRequest, ownPage } from '../paths.ts';
 
 export type FrontSettings = {
   readonly address: string;
@@ -28,6 +28,8 @@ export type FrontOptions = FrontSettings & {
   readonly clock: Clock;
   readonly log: Log;
   readonly families: ReturnType<typeof frontFamilies>;
+  /** What the supervisor counts, in Prometheus' text format. */
+  readonly page: () => string;
 };
 
 export type Front = {
@@ -234,6 +236,11 @@ class Gate {
       return;
     }
     const { name, bodyBytes } = verdict.request;
+    if (name === ownPage) {
+      this.#count(name, 200);
+      outgoing.writeHead(200, { 'content-type': prometheusContentType }).end(this.#options.page());
+      return;
+    }
     if (Number(incoming.headers['content-length'] ?? 0) > bodyBytes) {
       this.#answer(outgoing, name, 413, `the body has more than ${bodyBytes} bytes`);
       return;

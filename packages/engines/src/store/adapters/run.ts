@@ -2,7 +2,7 @@
  * All embedded stores of a host, each with its front where it has one: what an agent supervises on a real host, and a lab on one
  * machine. They begin together and end together; one that does not come up is a state and holds up nothing else.
  */
-import { type Clock, Counters, type Log } from '@coequal/kernel';
+import { type Clock, Counters, type Log, prometheusText } from '@coequal/kernel';
 import type { Launch } from '../../galera/adapters/process.ts';
 import type { StoreSettings } from '../settings.ts';
 import type { StoreView } from '../states.ts';
@@ -48,7 +48,8 @@ export const runStores = async (options: StoresOptions): Promise<RunningStores> 
       running.push(entry);
       if (frontSettings === undefined) continue;
       const target = { address: settings.address, port: settings.port };
-      const shared = { target, clock, log, families: families.front, store: settings.name };
+      const page = (): string => prometheusText(counters.snapshot());
+      const shared = { target, clock, log, families: families.front, store: settings.name, page };
       running[running.length - 1] = { store, front: await openFront({ ...frontSettings, ...shared }) };
     }
   } catch (error) {
