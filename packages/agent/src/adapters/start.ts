@@ -40,10 +40,11 @@ export const startInPlace = async ({ argv, checkFile, serveFile, environment }: 
   const known = Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]));
   if (process.execve === undefined) throw new Error('Bug: this system cannot replace a process');
   process.execve(process.execPath, [process.execPath, ...flags, serveFile, settingsFile], {
+    ...Object.fromEntries(known),
+    // Where it was just compiled to, whatever the environment names.
     NODE_COMPILE_CACHE: compiledFolder,
     // One pool of the C library for all threads: several would each keep what they once had.
     MALLOC_ARENA_MAX: '1',
-    ...Object.fromEntries(known),
   });
   return impossible;
 };

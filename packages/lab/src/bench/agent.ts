@@ -13,7 +13,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from '@coequal/kernel';
 import { decodeRemoteWrite, type Sample, writeExposition } from '@coequal/signals';
-import { smallHeap } from '../definition.ts';
 import { figureOf, tenth } from './figures.ts';
 import { type Bench, type BenchTools, counting } from './tools.ts';
 
@@ -86,14 +85,12 @@ const measure = async (tools: BenchTools) => {
   }
 };
 
+/** As anybody starts it: its bounds on memory are its own. */
 const startAgent = (folder: string): ChildProcess =>
   spawn(
     process.execPath,
-    [...smallHeap, fileURLToPath(import.meta.resolve('@coequal/agent/main')), '--config', join(folder, 'coequal.yaml')],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
-    },
+    [fileURLToPath(import.meta.resolve('@coequal/agent/main')), '--config', join(folder, 'coequal.yaml')],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
   );
 
 /** A store, a platform and an exporter in one server. */
