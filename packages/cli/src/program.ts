@@ -11,6 +11,7 @@ import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
 import { addGatewayCommands } from './commands/gateway.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
@@ -67,6 +68,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);
   addAgentCommands(program, world, outcome);
+  addKeyCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

@@ -24,6 +24,8 @@ export type LabScript = {
   readonly answers?: readonly string[];
   /** Gateways as this says; the real code, which looks for real ones, unless given. */
   readonly gateway?: GatewayPort;
+  /** The environment; empty unless given. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The exit code of a gateway that is run. */
   readonly gatewayEnds?: number;
 };
@@ -66,7 +68,7 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
     },
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
     random: seededRandom(1),
-    environment: {},
+    environment: script.environment ?? {},
     interrupted: interruption.signal,
     terminal: undefined,
     files: {

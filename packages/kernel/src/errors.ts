@@ -347,6 +347,44 @@ const registry = {
     message: 'The sealed store {path} was changed by something else than Coequal, or is damaged; nothing was read.',
     advice: 'Find out who can write there, then bring back a copy, or remove it and make it anew.',
   },
+  // Keys
+  KEY_RING_UNREADABLE: {
+    kind: 'user',
+    retry: false,
+    message: 'The key ring {path} cannot be used: {reason}.',
+    advice: 'Name the file of a ring, or make one with `coequal key init`.',
+  },
+  KEY_RING_NO_KEY: {
+    kind: 'user',
+    retry: false,
+    message: 'The key ring {path} has no key for {use}.',
+    advice: '`coequal key status` lists what it has; `coequal key seal` makes the first key of a purpose.',
+  },
+  KEY_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'The key ring has no key {id}, or it was retired.',
+    advice: 'Its keys: {known}.',
+  },
+  KEY_IN_USE: { kind: 'user', retry: false, message: '{what} cannot be retired: {reason}.', advice: '{advice}' },
+  KEY_PROVIDER_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: '{provider} cannot be used: {reason}.',
+    advice: '{advice}',
+  },
+  KEY_PROVIDER_UNREACHABLE: {
+    kind: 'operational',
+    retry: true,
+    message: '{provider} does not answer: {reason}.',
+    advice: 'Check that it runs, is unsealed and can be reached from this host, then try again.',
+  },
+  SEALED_FILE_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'The sealed file {path} does not open: {reason}.',
+    advice: 'Bring back a copy that is whole, and the ring it was sealed with.',
+  },
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

@@ -1,5 +1,10 @@
-/** Trust: certificates, canonical JSON, signatures, hashes and the sealed store. */
-export { changeSealedStore, readSealedStore, type SealedStorePaths } from './adapters/sealed-store.ts';
+/** Trust: certificates, canonical JSON, signatures, hashes, keys, what is sealed with them, and the audit. */
+export {
+  changeSealedStore,
+  readSealedStore,
+  type SealedStorePaths,
+  upgradeSealedStore,
+} from './adapters/sealed-store.ts';
 export { type SecretFileOwner, writeSecretFile } from './adapters/secret-file.ts';
 export { canonicalJson } from './canonical.ts';
 export {
@@ -11,5 +16,20 @@ export {
   makeAuthority,
 } from './certificates.ts';
 export { sha256Hex } from './hash.ts';
+export {
+  ensureKey,
+  makeRing,
+  moveRing,
+  openRing,
+  type RingStatus,
+  retireKey,
+  retireVersions,
+  rewrapRing,
+  ringStatus,
+  rotateDataKeys,
+} from './keys/adapters/key-ring.ts';
+export type { KeyPorts } from './keys/adapters/providers.ts';
+export { openFile, sealFile } from './keys/adapters/sealed-file.ts';
+export { type ProviderSettings, providerSettings, purposePattern, tenantPattern } from './keys/ring.ts';
 export type { Opened, Secrets } from './sealed.ts';
 export { fingerprint, makeSigningKey, type SigningKey, sign, verify } from './signing.ts';

@@ -4,7 +4,7 @@
  * never from an argument, and they are never printed.
  */
 import { fail } from '@coequal/kernel';
-import { changeSealedStore, readSealedStore, type SealedStorePaths } from '@coequal/trust';
+import { changeSealedStore, type KeyPorts, readSealedStore, type SealedStorePaths } from '@coequal/trust';
 import type { Command } from 'commander';
 import { readEstate } from '../read-estate.ts';
 import type { World } from '../world.ts';
@@ -42,7 +42,7 @@ export const addCredentialCommands = (gateway: Command, world: World): void => {
           problem: 'An empty password is not kept.',
           help: 'coequal gateway credential set --help',
         });
-      await changeSealedStore(paths, (secrets) => new Map(secrets).set(user, password), { clock: world.clock });
+      await changeSealedStore(paths, (secrets) => new Map(secrets).set(user, password), portsOf(world));
       say(world, flags, { user, kept: true }, `The password of ${user} is kept in ${paths.file}. ${restartWords}`);
     });
   add('remove', 'forget the password of an account', 'Removes a password from the store.')
@@ -54,17 +54,19 @@ export const addCredentialCommands = (gateway: Command, world: World): void => {
     .option('--json', 'print {users:[…]}')
     .addHelpText('after', '\nExample: coequal gateway credential list')
     .action(async (flags: Flags) => {
-      const { secrets } = await readSealedStore(await storeOf(world, flags));
+      const { secrets } = await readSealedStore(await storeOf(world, flags), portsOf(world));
       const users = [...secrets.keys()].sort();
       say(world, flags, { users }, users.length === 0 ? 'No password is kept.' : users.join('\n'));
     });
 };
 
+const portsOf = ({ clock, environment }: World): KeyPorts => ({ clock, environment });
+
 const restartWords = 'Running gateways take it up with `coequal gateway restart`.';
 
 const remove = async (world: World, user: string, flags: Flags): Promise<void> => {
   const paths = await storeOf(world, flags);
-  const { secrets: before } = await readSealedStore(paths);
+  const { secrets: before } = await readSealedStore(paths, portsOf(world));
   if (!before.has(user)) {
     const known = [...before.keys()].sort().join(', ') || 'none';
     throw fail('COMMAND_USAGE', {
@@ -72,9 +74,7 @@ const remove = async (world: World, user: string, flags: Flags): Promise<void> =
       help: 'coequal gateway credential remove --help',
     });
   }
-  await changeSealedStore(paths, (secrets) => new Map([...secrets].filter(([name]) => name !== user)), {
-    clock: world.clock,
-  });
+  await changeSealedStore(paths, (secrets) => new Map([...secrets].filter(([name]) => name !== user)), portsOf(world));
   say(world, flags, { user, kept: false }, `The password of ${user} is removed. ${restartWords}`);
 };
 

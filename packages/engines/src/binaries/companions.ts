@@ -19,6 +19,7 @@ export type CompanionName =
   | 'postgres-exporter'
   | 'postgresql'
   | 'pymysql'
+  | 'softhsm'
   | 'sysbench'
   | 'victoria-metrics';
 
@@ -38,6 +39,11 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     packages: [],
     alone: [['victoria-metrics']],
     files: ['usr/bin/victoria-metrics'],
+  },
+  softhsm: {
+    packages: [],
+    alone: [['softhsm2'], ['libsofthsm2'], ['opensc'], ['opensc-pkcs11']],
+    files: ['usr/bin/pkcs11-tool', 'usr/bin/softhsm2-util', 'usr/lib/softhsm/libsofthsm2.so'],
   },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {
