@@ -385,6 +385,37 @@ const registry = {
     message: 'The sealed file {path} does not open: {reason}.',
     advice: 'Bring back a copy that is whole, and the ring it was sealed with.',
   },
+  // Audit
+  AUDIT_UNWRITABLE: {
+    kind: 'operational',
+    retry: true,
+    message: 'The audit {path} cannot be written: {reason}. What was asked for was not done.',
+    advice: 'Make room and let this user write there; what is not recorded is not done.',
+  },
+  AUDIT_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is no audit that can be used: {reason}.',
+    advice: 'Name a file or folder of an audit; `coequal audit verify` says what is wrong with one.',
+  },
+  AUDIT_ANCHOR_REFUSED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The checkpoint of {chain} was not anchored in {path}: {reason}.',
+    advice: '{advice}',
+  },
+  TIME_STAMP_REFUSED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The time-stamping authority {url} gave no time stamp: {reason}.',
+    advice: 'Check its address and certificates; the next checkpoint is stamped instead.',
+  },
+  SYSLOG_UNREACHABLE: {
+    kind: 'operational',
+    retry: true,
+    message: 'The syslog server {address} takes no records: {reason}.',
+    advice: 'Check its address and certificates; what waits is sent when it answers.',
+  },
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

@@ -5,13 +5,26 @@ import type { Unreadable } from './private-file.ts';
 
 const busyDeadlineMs = 5_000;
 
-/** @throws what `unreadable` makes when the lock cannot be made, DEADLINE_PASSED when another holds it too long */
-export const withFileLock = async <T>(
-  lock: { readonly path: string; readonly what: string; readonly unreadable: Unreadable },
+export type FileLock = { readonly path: string; readonly what: string; readonly unreadable: Unreadable };
+
+/** @throws as `takeFileLock` */
+export const withFileLock = async <T>(lock: FileLock, clock: Clock, run: () => Promise<T>): Promise<T> => {
+  const release = await takeFileLock(lock, clock);
+  try {
+    return await run();
+  } finally {
+    await release();
+  }
+};
+
+/**
+ * Answers what lets go of it.
+ * @throws what `unreadable` makes when the lock cannot be made, DEADLINE_PASSED when another holds it too long
+ */
+export const takeFileLock = async (
+  { path, what, unreadable }: FileLock,
   clock: Clock,
-  run: () => Promise<T>,
-): Promise<T> => {
-  const { path, what, unreadable } = lock;
+): Promise<() => Promise<void>> => {
   const wait = {
     what: `The end of another change of ${what}`,
     deadlineMs: busyDeadlineMs,
@@ -19,11 +32,7 @@ export const withFileLock = async <T>(
     advice: `If no other command is changing it, remove ${path}.`,
   };
   await until(clock, wait, () => takeLock(path, unreadable));
-  try {
-    return await run();
-  } finally {
-    await rm(path, { force: true });
-  }
+  return () => rm(path, { force: true });
 };
 
 const takeLock = async (path: string, unreadable: Unreadable): Promise<boolean> => {
