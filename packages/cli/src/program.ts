@@ -5,6 +5,7 @@
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
 import { addAgentCommands } from './commands/agent.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addDiagnoseCommands } from './commands/diagnose.ts';
 import { addDrillCommand } from './commands/drill.ts';
@@ -69,6 +70,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addGatewayCommands(program, world, outcome);
   addAgentCommands(program, world, outcome);
   addKeyCommands(program, world, outcome);
+  addAuditCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

@@ -1,4 +1,5 @@
 /** A world for tests of commands: collects what is said, with a lab that only remembers what it was asked. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fail, seededRandom } from '@coequal/kernel';
@@ -97,6 +98,9 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       return script.gatewayEnds ?? 0;
     },
     version: '0.0.0',
+    user: 'tester',
+    hostName: 'here',
+    present: async (paths) => paths.filter((path) => existsSync(path)),
   };
   const code = await run(args, world);
   return { code, out, told, calls };

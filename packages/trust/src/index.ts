@@ -6,6 +6,15 @@ export {
   upgradeSealedStore,
 } from './adapters/sealed-store.ts';
 export { type SecretFileOwner, writeSecretFile } from './adapters/secret-file.ts';
+export {
+  type Chain,
+  openChain,
+} from './audit/adapters/chain.ts';
+export { AuditKeeper } from './audit/adapters/keeper.ts';
+export { recordsOf } from './audit/adapters/segments.ts';
+export { type AuditVerdict, type ChainVerdict, verifyAudit } from './audit/adapters/verify-folder.ts';
+export { csvHead, csvLine, htmlFoot, htmlHead, htmlLine } from './audit/export.ts';
+export type { AuditDetails, AuditEntry, AuditRecord, AuditWriter } from './audit/record.ts';
 export { canonicalJson } from './canonical.ts';
 export {
   type Authority,

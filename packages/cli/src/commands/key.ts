@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import {
+  type AuditDetails,
   ensureKey,
   type KeyPorts,
   makeRing,
@@ -27,6 +28,7 @@ import type { Outcome } from '../program.ts';
 import { formatTable } from '../table.ts';
 import type { World } from '../world.ts';
 import { type ProviderFlags, providerFrom, withProvider } from './key-provider.ts';
+import { recorded } from './record.ts';
 
 type Flags = { readonly json?: true };
 
@@ -45,6 +47,19 @@ export const addKeyCommands = (program: Command, world: World, outcome: Outcome)
   addFiles(key, world);
 };
 
+/** Recorded beside the ring, also what was refused. */
+const onRing = async <T>(
+  world: World,
+  action: string,
+  path: string,
+  details: AuditDetails,
+  run: () => Promise<T>,
+): Promise<T> => {
+  // Without a ring there is nothing to do, and no place for a record.
+  if (action !== 'init' && (await world.present([path])).length === 0) return run();
+  return recorded(world, { path, action: `key.${action}`, target: `ring ${path}`, details }, run);
+};
+
 const portsOf = (world: World): KeyPorts => ({ clock: world.clock, environment: world.environment });
 
 const addMaking = (key: Command, world: World): void => {
@@ -60,8 +75,11 @@ const addMaking = (key: Command, world: World): void => {
     .action(async (ring: string, flags: Flags & ProviderFlags) => {
       const path = world.files.absolute(ring);
       const provider = providerFrom(flags, path, 'init');
-      const upgraded = await upgradeSealedStore(path, provider, portsOf(world));
-      if (!upgraded) await makeRing(path, provider, portsOf(world));
+      const upgraded = await onRing(world, 'init', path, { provider: provider.kind }, async () => {
+        const was = await upgradeSealedStore(path, provider, portsOf(world));
+        if (!was) await makeRing(path, provider, portsOf(world));
+        return was;
+      });
       const text = upgraded
         ? `${ring} is a key ring now. Its store opens as before, and is written anew at its next change.`
         : `${ring} is a key ring without keys yet; the first thing that is sealed for a purpose makes one.`;
@@ -82,7 +100,8 @@ const addMaking = (key: Command, world: World): void => {
     .action(async (ring: string, flags: Flags & ProviderFlags) => {
       const path = world.files.absolute(ring);
       const provider = providerFrom(flags, path, 'move');
-      const moved = await moveRing(path, provider, portsOf(world));
+      const details = { provider: provider.kind };
+      const moved = await onRing(world, 'move', path, details, () => moveRing(path, provider, portsOf(world)));
       say(
         world,
         flags,
@@ -153,7 +172,10 @@ const addRotation = (key: Command, world: World): void => {
         await rewrap(world, path, true, flags);
         return;
       }
-      const rotated = await rotateDataKeys(path, flags.purpose, portsOf(world));
+      const details = flags.purpose === undefined ? {} : { purpose: flags.purpose };
+      const rotated = await onRing(world, 'rotate', path, details, () =>
+        rotateDataKeys(path, flags.purpose, portsOf(world)),
+      );
       say(
         world,
         flags,
@@ -172,7 +194,9 @@ const addRotation = (key: Command, world: World): void => {
 };
 
 const rewrap = async (world: World, path: string, rotate: boolean, flags: Flags): Promise<void> => {
-  const { rewrapped, version } = await rewrapRing(path, rotate, portsOf(world));
+  const { rewrapped, version } = await onRing(world, 'rewrap', path, { rotate }, () =>
+    rewrapRing(path, rotate, portsOf(world)),
+  );
   const text = `${keys(rewrapped)} wrapped with version ${version}. \`coequal key retire ${path}\` destroys versions that nothing needs.`;
   say(world, flags, { ring: path, version, rewrapped }, text);
 };
@@ -206,10 +230,12 @@ const addRetirement = (key: Command, world: World, outcome: Outcome): void => {
         return;
       }
       if (id === undefined) {
-        const oldest = await retireVersions(path, portsOf(world));
+        const oldest = await onRing(world, 'retire', path, { versions: true }, () =>
+          retireVersions(path, portsOf(world)),
+        );
         say(world, flags, { ring: path, oldest }, `Versions below ${oldest} are destroyed.`);
       } else {
-        await retireKey(path, id, portsOf(world));
+        await onRing(world, 'retire', path, { key: id }, () => retireKey(path, id, portsOf(world)));
         say(world, flags, { ring: path, retired: id }, `${id} is destroyed.`);
       }
     });
@@ -241,7 +267,9 @@ const addFiles = (key: Command, world: World): void => {
       const use = { purpose, tenant };
       await ensureKey(path, use, portsOf(world));
       const open = await openRing(path, portsOf(world));
-      const { key: id } = await sealFile(world.files.absolute(file), world.files.absolute(out), open, use);
+      const from = world.files.absolute(file);
+      const to = world.files.absolute(out);
+      const { key: id } = await onRing(world, 'seal', path, { file: from }, () => sealFile(from, to, open, use));
       say(world, { ...(json === true ? { json } : {}) }, { file: out, key: id }, `${out} is sealed with ${id}.`);
     });
   key
@@ -254,8 +282,11 @@ const addFiles = (key: Command, world: World): void => {
     .option('--json', 'print {file, key, name}')
     .addHelpText('after', '\nExample: coequal key open audit.csv.sealed --ring bank.ring --out audit.csv')
     .action(async (file: string, { ring, out, json }: SealFlags) => {
-      const open = await openRing(world.files.absolute(ring), portsOf(world));
-      const { key: id, name } = await openFile(world.files.absolute(file), world.files.absolute(out), open);
+      const path = world.files.absolute(ring);
+      const from = world.files.absolute(file);
+      const to = world.files.absolute(out);
+      const open = await openRing(path, portsOf(world));
+      const { key: id, name } = await onRing(world, 'open', path, { file: from }, () => openFile(from, to, open));
       say(
         world,
         { ...(json === true ? { json } : {}) },

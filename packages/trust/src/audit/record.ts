@@ -121,7 +121,13 @@ export const readRecord = (line: string): ReadRecord | undefined => {
   if (record === undefined) return undefined;
   const [before, after] = partsOf(record);
   // A member that we do not know, or a second way to write the same, is not what we wrote.
-  if (line !== `${before},"hash":"${record.hash}"${after}`) return undefined;
+  const middle = `,"hash":"${record.hash}"`;
+  const written =
+    line.length === before.length + middle.length + after.length &&
+    line.startsWith(before) &&
+    line.startsWith(middle, before.length) &&
+    line.endsWith(after);
+  if (!written) return undefined;
   return { record, sound: sha256Hex(before + after) === record.hash };
 };
 
@@ -135,8 +141,6 @@ const parse = (line: string): AuditRecord | undefined => {
     throw error;
   }
 };
-
-const hex = /^[0-9a-f]{64}$/;
 
 const isRecord = (value: unknown): value is AuditRecord => {
   if (typeof value !== 'object' || value === null) return false;
@@ -164,10 +168,9 @@ const isRecord = (value: unknown): value is AuditRecord => {
     (reason === undefined || typeof reason === 'string') &&
     (details === undefined || isDetails(details)) &&
     results.has(result) &&
+    // Whether they are hashes is seen when they are compared.
     typeof hash === 'string' &&
-    hex.test(hash) &&
-    typeof previous === 'string' &&
-    hex.test(previous)
+    typeof previous === 'string'
   );
 };
 

@@ -244,19 +244,19 @@ describe.skipIf(!hasOpenssl)('an authority of OpenSSL', () => {
     await write(systemClock);
     const stampAuthority = readFileSync(at('bank.pem'), 'utf8');
     const checks = { keys: [], stampAuthority, stampedWithinMs: 3_600_000 };
-    expect(await verifyAudit(place.folder, checks)).toMatchObject({
+    expect(await verifyAudit([place.folder], checks)).toMatchObject({
       valid: true,
       chains: [{ stampedTo: 2, problem: null }],
     });
     expect(
-      (await verifyAudit(place.folder, { ...checks, stampAuthority: readFileSync(at('stranger.pem'), 'utf8') }))
+      (await verifyAudit([place.folder], { ...checks, stampAuthority: readFileSync(at('stranger.pem'), 'utf8') }))
         .chains[0]?.problem,
     ).toMatchObject({ kind: 'bad-stamp' });
     // Somebody with root and the key writes what happened yesterday anew, with the times of yesterday.
     rmSync(place.folder, { recursive: true });
     await write({ ...systemClock, now: () => systemClock.now() - 86_400_000 });
-    expect((await verifyAudit(place.folder, { keys: [] })).valid).toBe(true);
-    expect((await verifyAudit(place.folder, checks)).chains[0]?.problem).toMatchObject({
+    expect((await verifyAudit([place.folder], { keys: [] })).valid).toBe(true);
+    expect((await verifyAudit([place.folder], checks)).chains[0]?.problem).toMatchObject({
       kind: 'late-stamp',
       sequence: 1,
     });

@@ -3,7 +3,7 @@
  * records follow from each other; did the chain's key sign what it says; and do checkpoints that others hold fit. Only the third
  * shows what somebody with the key has rewritten, and whether the end was cut. Pure: lines in, verdict out.
  */
-import { fingerprint } from '../signing.ts';
+import { fingerprint, publicOf } from '../signing.ts';
 import { explainBreak, type Seen } from './break.ts';
 import { type Checkpoint, checkpointOf, isSignedBy, pemOfKey } from './checkpoint.ts';
 import { firstPrevious, isOwn, ownActions, readRecord } from './record.ts';
@@ -215,9 +215,12 @@ const fingerprintOf = (key: string): string => {
   }
 };
 
+/** Who holds the private half holds the public one. */
+const fingerprintOfEither = (pem: string): string => fingerprint(pem.includes('PRIVATE KEY') ? publicOf(pem) : pem);
+
 /** The key that was given has to be the chain's. */
 export const againstKey = (checked: CheckedChain, pinned: readonly string[]): AuditProblem | undefined => {
-  if (pinned.length === 0 || pinned.map(fingerprint).includes(checked.fingerprint)) return undefined;
+  if (pinned.length === 0 || pinned.map(fingerprintOfEither).includes(checked.fingerprint)) return undefined;
   const text = `The chain is signed by another key (${checked.fingerprint || 'none'}) than the one given.`;
   return { kind: 'wrong-key', chain: checked.chain, sequence: 1, ...checked.place(1), text };
 };

@@ -56,7 +56,7 @@ const linesOf = async (name = 'north'): Promise<string[]> =>
 const change = async (make: (lines: string[]) => readonly string[], name = 'north'): Promise<void> =>
   writeFile(segment(name), `${make(await linesOf(name)).join('\n')}\n`);
 const problem = async (checks: Partial<AuditChecks> = {}) => {
-  const { valid, chains } = await verifyAudit(at('north'), { keys: [], ...checks });
+  const { valid, chains } = await verifyAudit([at('north')], { keys: [], ...checks });
   expect(valid).toBe(false);
   return chains[0]?.problem;
 };
@@ -79,7 +79,7 @@ const chainLength = (kept: readonly { target: string; sequence: number }[], targ
 describe('a chain', () => {
   test('is a file that anybody can check with common tools', async () => {
     await written();
-    expect(await verifyAudit(at('north'), { keys: [] })).toMatchObject({
+    expect(await verifyAudit([at('north')], { keys: [] })).toMatchObject({
       valid: true,
       records: 12,
       chains: [
@@ -103,7 +103,10 @@ describe('a chain', () => {
   test('goes on after an end, and takes away a line that the machine did not finish', async () => {
     await written();
     await appendFile(segment(), '{"action":"gateway.dr');
-    expect((await verifyAudit(at('north'), { keys: [] })).chains[0]).toMatchObject({ problem: null, unfinished: true });
+    expect((await verifyAudit([at('north')], { keys: [] })).chains[0]).toMatchObject({
+      problem: null,
+      unfinished: true,
+    });
     const chain = await openChain(place('north'), systemClock);
     await chain.write(entry(11));
     await chain.close();
@@ -111,7 +114,7 @@ describe('a chain', () => {
       action: 'audit.opened',
       details: { tornBytes: 21 },
     });
-    expect((await verifyAudit(at('north'), { keys: [] })).chains[0]).toMatchObject({
+    expect((await verifyAudit([at('north')], { keys: [] })).chains[0]).toMatchObject({
       problem: null,
       records: 14,
       entries: 11,
@@ -129,7 +132,10 @@ describe('a chain', () => {
     await again.checkpoint();
     expect(again.newest()).toEqual(before);
     await again.close();
-    expect((await verifyAudit(at('north'), { keys: [] })).chains[0]).toMatchObject({ problem: null, signedTo: 2_504 });
+    expect((await verifyAudit([at('north')], { keys: [] })).chains[0]).toMatchObject({
+      problem: null,
+      signedTo: 2_504,
+    });
   });
 
   test('has one writer, and writes nothing behind an end that is not sound', async () => {
@@ -163,7 +169,7 @@ describe('a chain', () => {
       details: { a: 'x'.repeat(90_000) },
     });
     await chain.close();
-    expect((await verifyAudit(at('north'), { keys: [] })).valid).toBe(true);
+    expect((await verifyAudit([at('north')], { keys: [] })).valid).toBe(true);
     expect(await linesOf()).toHaveLength(2);
   });
 });
@@ -221,7 +227,7 @@ describe('without the key', () => {
     expect(await problem()).toMatchObject({ kind: 'reordered', sequence: 5, line: 5 });
     await written('south');
     await change((lines) => lines.with(0, '').slice(1), 'south');
-    expect((await verifyAudit(at('south'), { keys: [] })).chains[0]?.problem).toMatchObject({
+    expect((await verifyAudit([at('south')], { keys: [] })).chains[0]?.problem).toMatchObject({
       kind: 'removed',
       sequence: 1,
     });
@@ -266,7 +272,7 @@ describe('with root and the key', () => {
 
   test('a history that was written anew is caught by its anchors, and by nothing else', async () => {
     await forge(5, (target) => `${target} (never)`);
-    expect((await verifyAudit(at('north'), { keys: [] })).valid).toBe(true);
+    expect((await verifyAudit([at('north')], { keys: [] })).valid).toBe(true);
     expect(await problem(checks())).toMatchObject({
       kind: 'rewritten',
       sequence: 1,
@@ -276,7 +282,7 @@ describe('with root and the key', () => {
 
   test('an end that was cut is caught by its anchors, and by nothing else', async () => {
     await change((lines) => lines.slice(0, 9));
-    expect((await verifyAudit(at('north'), { keys: [] })).valid).toBe(true);
+    expect((await verifyAudit([at('north')], { keys: [] })).valid).toBe(true);
     const found = await problem(checks());
     expect(found).toMatchObject({ kind: 'cut', sequence: 10, line: 0, file: segment() });
     expect(found?.text).toMatch(
@@ -284,7 +290,7 @@ describe('with root and the key', () => {
     );
     await rm(at('north'), { recursive: true });
     await written('south');
-    const verdict = await verifyAudit(at('south'), checks());
+    const verdict = await verifyAudit([at('south')], checks());
     expect(verdict).toMatchObject({
       valid: false,
       problems: [expect.stringContaining('the chain itself is not here')],
@@ -298,7 +304,7 @@ describe('with root and the key', () => {
     // The witness is covered by the other's signature, and the anchors are not needed.
     await rm(at('anchors'), { recursive: true });
     await mkdir(at('both'));
-    const both = async () => (await verifyAudit(folder, { keys: [] })).chains.find(({ chain }) => chain === 'north');
+    const both = async () => (await verifyAudit([folder], { keys: [] })).chains.find(({ chain }) => chain === 'north');
     expect(await both()).toMatchObject({ problem: null, heldTo: 13 });
     await change((lines) => lines.slice(0, 9));
     expect((await both())?.problem).toMatchObject({
@@ -336,7 +342,7 @@ describe('with root and the key', () => {
 
   test('a chain that was begun anew under another key does not pass for the old one', async () => {
     const pinned = publicOf(await readFile(at('north.key'), 'utf8'));
-    expect((await verifyAudit(at('north'), { keys: [pinned] })).valid).toBe(true);
+    expect((await verifyAudit([at('north')], { keys: [pinned] })).valid).toBe(true);
     await rm(at('north'), { recursive: true });
     await rm(at('north.key'));
     await written();
@@ -354,12 +360,12 @@ describe('with root and the key', () => {
     expect(await readFile(at('anchors', name), 'utf8')).toBe(text);
     await rm(at('anchors', name));
     await writeFile(at('anchors', name), text.replace('"entries":10', '"entries":11'));
-    expect(await verifyAudit(at('north'), checks())).toMatchObject({
+    expect(await verifyAudit([at('north')], checks())).toMatchObject({
       valid: false,
       problems: [expect.stringContaining('not signed')],
     });
     await writeFile(at('anchors', name), 'nothing');
-    expect(await verifyAudit(at('north'), checks())).toMatchObject({
+    expect(await verifyAudit([at('north')], checks())).toMatchObject({
       valid: false,
       problems: [expect.stringContaining('no anchor')],
     });
@@ -395,15 +401,15 @@ test('a duty that fails is told once, and once again when it works', async () =>
 });
 
 test('what is no audit is refused by name', async () => {
-  expect(await code(verifyAudit(at('nothing'), { keys: [] }))).toBe('FILE_MISSING');
-  expect(await code(verifyAudit(folder, { keys: [] }))).toBe('AUDIT_INVALID');
+  expect(await code(verifyAudit([at('nothing')], { keys: [] }))).toBe('FILE_MISSING');
+  expect(await code(verifyAudit([folder], { keys: [] }))).toBe('AUDIT_INVALID');
   await writeFile(at('text'), 'some text\n');
-  expect((await verifyAudit(at('text'), { keys: [] })).chains[0]?.problem).toMatchObject({
+  expect((await verifyAudit([at('text')], { keys: [] })).chains[0]?.problem).toMatchObject({
     kind: 'changed',
     sequence: 1,
   });
   await writeFile(at('endless'), Buffer.alloc(3 * 2 ** 20, 'x'));
-  expect((await verifyAudit(at('endless'), { keys: [] })).valid).toBe(false);
+  expect((await verifyAudit([at('endless')], { keys: [] })).valid).toBe(false);
   await writeFile(at('empty'), '');
-  expect(await verifyAudit(at('empty'), { keys: [] })).toMatchObject({ records: 0 });
+  expect(await verifyAudit([at('empty')], { keys: [] })).toMatchObject({ records: 0 });
 });

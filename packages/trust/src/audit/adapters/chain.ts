@@ -5,7 +5,7 @@
  */
 import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, CoequalError, fail, reasonOf } from '@coequal/kernel';
+import { type Clock, CoequalError, codeOf, fail, reasonOf } from '@coequal/kernel';
 import { takeFileLock } from '../../adapters/file-lock.ts';
 import { readPrivate } from '../../adapters/private-file.ts';
 import { writeSecretFile } from '../../adapters/secret-file.ts';
@@ -68,9 +68,9 @@ type Waiting = {
 export const openChain = async (place: ChainPlace, clock: Clock): Promise<Chain> => {
   const { folder, keyFile } = place;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await mkdir(folder, { mode: 0o700 });
   } catch (error) {
-    throw unwritable(folder)(reasonOf(error), error);
+    if (codeOf(error) !== 'EEXIST') throw unwritable(folder)(reasonOf(error), error);
   }
   const lock = { path: join(folder, '.lock'), what: `the audit ${folder}`, unreadable: unwritable(folder) };
   const release = await takeFileLock(lock, clock);

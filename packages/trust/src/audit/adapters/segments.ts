@@ -1,7 +1,9 @@
 /** Records of a chain in order, from its segments, a piece at a time: a chain of any length is read in little memory. */
 import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { longestLine } from '../record.ts';
+import { codeOf, fail, reasonOf } from '@coequal/kernel';
+import { type AuditRecord, longestLine, readRecord } from '../record.ts';
 import { segmentsIn } from './chain.ts';
 
 export type Line = { readonly text: string; readonly file: string; readonly line: number; readonly whole: boolean };
@@ -38,3 +40,35 @@ async function* linesOfFile(file: string): AsyncGenerator<readonly Line[], void,
 /** Paths of a chain's segments in the order of their records. */
 export const segmentPaths = async (folder: string): Promise<readonly string[]> =>
   (await segmentsIn(folder)).map((name) => join(folder, name));
+
+/** Records of all chains below a folder, or of a file; lines that are none are left out, and `verify` names them. */
+export async function* recordsOf(
+  path: string,
+): AsyncGenerator<readonly { readonly record: AuditRecord; readonly line: string }[], void, undefined> {
+  for (const files of await chainsBelow(path))
+    for await (const lines of linesOf(files))
+      yield lines.flatMap(({ text }) => {
+        const record = readRecord(text)?.record;
+        return record === undefined ? [] : [{ record, line: text }];
+      });
+}
+
+/** Files of each chain: a folder with segments is one; a file alone is one too. @throws AUDIT_INVALID, FILE_MISSING */
+export const chainsBelow = async (path: string, depth = 0): Promise<readonly (readonly string[])[]> => {
+  let found: Awaited<ReturnType<typeof stat>>;
+  try {
+    found = await stat(path);
+  } catch (error) {
+    const advice = 'Name the folder of an audit, or one of its files.';
+    if (codeOf(error) === 'ENOENT') throw fail('FILE_MISSING', { path, advice }, { cause: error });
+    throw fail('AUDIT_INVALID', { path, reason: reasonOf(error) }, { cause: error });
+  }
+  if (found.isFile()) return [[path]];
+  if ((await segmentsIn(path)).length > 0) return [await segmentPaths(path)];
+  if (depth >= 4) return [];
+  const below = (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const sets: (readonly string[])[] = [];
+  for (const { name } of below.sort((a, b) => (a.name < b.name ? -1 : 1)))
+    sets.push(...(await chainsBelow(join(path, name), depth + 1)));
+  return sets;
+};

@@ -88,12 +88,13 @@ export class SyslogSender {
         .once('close', () => reject(new Error('it was cut')));
     });
     socket.end();
-    try {
-      await within(this.#options.clock, { what: 'The end of the connection', deadlineMs: connectMs }, ended);
-      await this.#settle(true);
-    } catch {
-      // It did not end in order: what has not settled is sent again the next time.
-    }
+    const wait = { what: 'The end of the connection', deadlineMs: connectMs };
+    const inOrder = await within(this.#options.clock, wait, ended).then(
+      () => true,
+      () => false,
+    );
+    // When it did not end in order, what has not settled is sent again the next time.
+    if (inOrder) await this.#settle(true);
     this.#drop();
   }
 

@@ -2,24 +2,22 @@
  * `coequal audit verify`: finds the chains below a folder (or takes one file), checks each, and checks them against each other, the
  * anchors and the time stamps. Reads only, so that it may run on a copy, on another machine, years later.
  */
-import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { codeOf, fail, reasonOf } from '@coequal/kernel';
+import { dirname } from 'node:path';
+import { fail, reasonOf } from '@coequal/kernel';
 import { isSignedBy, pemOfKey, stampedHash } from '../checkpoint.ts';
 import { checkToken } from '../timestamp.ts';
 import { type AuditProblem, againstHeld, againstKey, ChainChecker, type CheckedChain, type Held } from '../verify.ts';
 import { readAnchors } from './anchors.ts';
-import { segmentsIn } from './chain.ts';
-import { linesOf, segmentPaths } from './segments.ts';
+import { chainsBelow, linesOf } from './segments.ts';
 
 export type AuditChecks = {
   /** Public keys in PEM: every chain has to be signed by one of them. */
   readonly keys: readonly string[];
-  readonly anchorFolder?: string;
+  readonly anchorFolder?: string | undefined;
   /** PEM of the authority of time stamps. */
-  readonly stampAuthority?: string;
+  readonly stampAuthority?: string | undefined;
   /** No record may have waited longer for a time stamp. */
-  readonly stampedWithinMs?: number;
+  readonly stampedWithinMs?: number | undefined;
 };
 
 export type AuditVerdict = {
@@ -45,9 +43,9 @@ export type ChainVerdict = {
 };
 
 /** @throws AUDIT_INVALID, FILE_MISSING */
-export const verifyAudit = async (path: string, checks: AuditChecks): Promise<AuditVerdict> => {
-  const sets = await chainsBelow(path);
-  if (sets.length === 0) throw fail('AUDIT_INVALID', { path, reason: 'there are no records in it' });
+export const verifyAudit = async (paths: readonly string[], checks: AuditChecks): Promise<AuditVerdict> => {
+  const sets = (await Promise.all(paths.map((path) => chainsBelow(path)))).flat();
+  if (sets.length === 0) throw fail('AUDIT_INVALID', { path: paths.join(', '), reason: 'there are no records in it' });
   const checked: CheckedChain[] = [];
   for (const files of sets) checked.push(await checkFiles(files));
   const { held, problems } = await heldOf(checked, checks.anchorFolder);
@@ -58,26 +56,6 @@ export const verifyAudit = async (path: string, checks: AuditChecks): Promise<Au
     problems,
     records: chains.reduce((sum, { records }) => sum + records, 0),
   };
-};
-
-/** Files of each chain: a folder with segments is one; a file alone is one too. */
-const chainsBelow = async (path: string, depth = 0): Promise<readonly (readonly string[])[]> => {
-  let found: Awaited<ReturnType<typeof stat>>;
-  try {
-    found = await stat(path);
-  } catch (error) {
-    const advice = 'Name the folder of an audit, or one of its files.';
-    if (codeOf(error) === 'ENOENT') throw fail('FILE_MISSING', { path, advice }, { cause: error });
-    throw fail('AUDIT_INVALID', { path, reason: reasonOf(error) }, { cause: error });
-  }
-  if (found.isFile()) return [[path]];
-  if ((await segmentsIn(path)).length > 0) return [await segmentPaths(path)];
-  if (depth >= 4) return [];
-  const below = (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory());
-  const sets: (readonly string[])[] = [];
-  for (const { name } of below.sort((a, b) => (a.name < b.name ? -1 : 1)))
-    sets.push(...(await chainsBelow(join(path, name), depth + 1)));
-  return sets;
 };
 
 const checkFiles = async (files: readonly string[]): Promise<CheckedChain> => {
