@@ -38,7 +38,7 @@ export const takeFileLock = async (
 const takeLock = async (path: string, unreadable: Unreadable): Promise<boolean> => {
   try {
     const file = await open(path, 'wx', 0o600);
-    await file.writeFile(String(process.pid));
+    await file.writeFile(`${process.pid} ${(await startOf(process.pid)) ?? ''}`);
     await file.close();
     return true;
   } catch (error) {
@@ -50,12 +50,25 @@ const takeLock = async (path: string, unreadable: Unreadable): Promise<boolean> 
 
 const isLeft = async (path: string): Promise<boolean> => {
   try {
-    const pid = Number(await readFile(path, 'utf8'));
+    const [number = '', start = ''] = (await readFile(path, 'utf8')).split(' ');
+    const pid = Number(number);
     // Nothing is in it yet: whoever made it is about to write.
     if (!Number.isSafeInteger(pid) || pid <= 0) return false;
     process.kill(pid, 0);
-    return false;
+    // In containers numbers come again at once: another process has the number of the one that is gone.
+    return start !== '' && start !== ((await startOf(pid)) ?? start);
   } catch (error) {
     return codeOf(error) === 'ESRCH';
+  }
+};
+
+/** When a process began, in ticks since the machine did. Undefined where the system does not say. */
+const startOf = async (pid: number): Promise<string | undefined> => {
+  try {
+    // The name of the program, in brackets, may hold anything; what comes after it has fixed places.
+    return (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\)/s, '').trim().split(' ')[19];
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
   }
 };

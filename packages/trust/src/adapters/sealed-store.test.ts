@@ -102,6 +102,9 @@ describe('the sealed store', () => {
     // No process has this number: it is above what Linux hands out.
     await writeFile(`${paths().file}.lock`, '4194305');
     await put('app', 'secret');
+    // This process has the number now, and began at another time.
+    await writeFile(`${paths().file}.lock`, `${process.pid} 1`);
+    await put('app', 'secret');
     expect((await readSealedStore(paths(), ports)).secrets.get('app')).toBe('secret');
   });
 

@@ -104,10 +104,11 @@ const serve = async (options: RunOptions, asked: GatewayArguments): Promise<numb
         .settings,
   });
   interruption.stop();
-  await recordOwn(audit, settings.name, 'start', 'done', { version, observe: settings.observe });
   options.started?.(supervisor);
   const ended = endOnSignal(supervisor, interruption.signal.aborted);
   process.on('SIGHUP', () => void restart(supervisor, audit, settings.name));
+  // Signals are heard before anything is waited for.
+  await recordOwn(audit, settings.name, 'start', 'done', { version, observe: settings.observe });
   await ended;
   await recordOwn(audit, settings.name, 'end', 'done', {});
   await audit.close();
