@@ -10,6 +10,7 @@ import {
   type FollowedLog,
   hostNamed,
   loopbackOf,
+  type MetricStore,
   metricsAddress,
   placedGateways,
   placedInstances,
@@ -57,7 +58,7 @@ export const agentSettings = (estate: Estate, wanted: string | undefined): Agent
     logs: agent.logs.map((log) => logTarget(estate, log, home)),
     peers: peersOf(estate, agent),
     changesTokenFile: agent.webhook?.tokenFile ?? `${agent.stateFolder}/changes.token`,
-    ...destinations(agent),
+    ...destinations(estate, agent, home),
   };
 };
 
@@ -86,6 +87,8 @@ const ownInstances = (estate: Estate, { host, databaseAccount }: Agent, { site }
         address: at.address,
         port: ports.client,
         account: accountOf(databaseAccount, service.tls),
+        serverName: name,
+        isHere: true,
       })),
   );
 };
@@ -109,6 +112,8 @@ const watchedDatabase = (file: WatchedDatabase, home: Home): DatabaseTarget => (
   port: file.port,
   ...(file.database === undefined ? {} : { database: file.database }),
   account: file.account,
+  serverName: file.address,
+  isHere: false,
 });
 
 const ownGateways = (estate: Estate, { host, site }: Home): readonly ScrapeTarget[] =>
@@ -167,21 +172,56 @@ const peersOf = (estate: Estate, agent: Agent): readonly ClockPeer[] => {
     .flatMap(({ name, host, timePort }) => {
       const address = hostNamed(estate, host)?.at.address;
       if (timePort === undefined || address === undefined) return [];
-      return [{ name, url: `http://${address.includes(':') ? `[${address}]` : address}:${timePort}` }];
+      return [{ name, url: `http://${inUrl(address)}:${timePort}` }];
     })
     .slice(0, peerLimit);
 };
 
-const destinations = ({ sendTo }: Agent): Pick<AgentSettings, 'store' | 'platforms'> => {
-  if (sendTo === undefined) return { platforms: [] };
-  const { store, platforms, tokenFile } = sendTo;
-  const files = certificatesOf(sendTo);
-  const to = (url: string): Destination => ({ url, ...files });
+/** What `sendTo` says, and for what it leaves out the store of the site and the platforms of the host, as the estate has them. */
+const destinations = (estate: Estate, { sendTo }: Agent, home: Home): Pick<AgentSettings, 'store' | 'platforms'> => {
+  const files = sendTo === undefined ? {} : certificatesOf(sendTo);
+  const store = sendTo?.store === undefined ? storeOf(estate, home) : { url: sendTo.store };
+  const token = sendTo?.tokenFile === undefined ? {} : { tokenFile: sendTo.tokenFile };
+  const named = (sendTo?.platforms ?? []).map((url): Destination => ({ url, ...files, ...token }));
   return {
-    ...(store === undefined ? {} : { store: to(store) }),
-    platforms: platforms.map((url) => ({ ...to(url), ...(tokenFile === undefined ? {} : { tokenFile }) })),
+    ...(store === undefined ? {} : { store: { ...store, ...files } }),
+    platforms: named.length > 0 ? named : platformsOf(estate, home).map((platform) => ({ ...platform, ...token })),
   };
 };
+
+/** That of the site, or the first one: recording rules fill the coarse ones. */
+const storeOf = (estate: Estate, { site }: Home): Destination | undefined => {
+  const fine = estate.stores.filter((store) => store.class === 'fine');
+  const isHere = (store: MetricStore): boolean =>
+    store.kind === 'own' && hostNamed(estate, store.host)?.site.name === site;
+  const store = fine.find(isHere) ?? fine[0];
+  if (store?.kind === 'foreign') {
+    const { url, tokenFile, user, passwordFile, tls } = store;
+    return {
+      url,
+      ...(tokenFile === undefined ? {} : { tokenFile }),
+      ...(user === undefined ? {} : { user }),
+      ...(passwordFile === undefined ? {} : { passwordFile }),
+      ...(tls === undefined ? {} : certificatesOf(tls)),
+    };
+  }
+  if (store?.kind !== 'own') return undefined;
+  const address = hostNamed(estate, store.host)?.at.address ?? '';
+  // Its own certificate is no business of an agent, which shows one of its own (`sendTo`).
+  if (store.tls === undefined) return { url: `http://${inUrl(address)}:${store.port}` };
+  return { url: `https://${inUrl(address)}:${store.port}`, authority: store.tls.authority };
+};
+
+/** Platforms listen on loopback: those of another host cannot be reached. */
+const platformsOf = (estate: Estate, { host }: Home): readonly Destination[] =>
+  estate.platforms
+    .filter((platform) => platform.host === host)
+    .map(({ address, port, agentTokenFile }) => ({
+      url: `http://${inUrl(address)}:${port}`,
+      ...(agentTokenFile === undefined ? {} : { tokenFile: agentTokenFile }),
+    }));
+
+const inUrl = (address: string): string => (address.includes(':') ? `[${address}]` : address);
 
 const certificatesOf = ({ authority, certificate, key }: ClientCertificates): ClientCertificates => ({
   ...(authority === undefined ? {} : { authority }),

@@ -12,10 +12,11 @@ export const longestScrapeMs = 10_000;
 export const samplesPerBody = 20_000;
 /** An hour of 1,000 signals a second is about 50 MB; hosts with more of them have larger disks. */
 export const outboxBytes = 512 * 2 ** 20;
-export const outboxSegmentBytes = 4 * 2 ** 20;
+/** Read at once when it is sent later. */
+export const outboxSegmentBytes = 2 ** 20;
 /** Events are few and small; a storm of log lines is counted, not listed. */
 export const eventsOutboxBytes = 16 * 2 ** 20;
-export const eventsSegmentBytes = 2 ** 20;
+export const eventsSegmentBytes = 2 ** 19;
 /** In one report; the contract allows no more. */
 export const eventsPerReport = 1_000;
 /** Bodies on their way to a platform, which watches the present: what is older is in the store. */

@@ -1,11 +1,13 @@
-/** The agent: composition root. `node main.ts --config FILE [--host NAME] [--check]` */
-import { readFileSync } from 'node:fs';
-import { systemClock, systemRandom } from '@coequal/kernel';
-import { runAgent } from './adapters/run.ts';
+/** The agent: composition root of its start. `node main.ts --config FILE [--host NAME] [--check]` */
+import { fileURLToPath } from 'node:url';
+import { startInPlace } from './adapters/start.ts';
 
-const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
-const version =
-  typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '0';
+const fileOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-process.exitCode = await runAgent({ argv: process.argv.slice(2), version, clock: systemClock, random: systemRandom });
+process.exitCode = await startInPlace({
+  argv: process.argv.slice(2),
+  checkFile: fileOf('./check/main.ts'),
+  serveFile: fileOf('./serve/main.ts'),
+  environment: process.env,
+});
 process.exit();

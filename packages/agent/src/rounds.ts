@@ -52,6 +52,9 @@ export type RoundsOptions = {
   readonly waitMs: number;
 };
 
+/** Reasons of signals that end what is no news: without one each abort makes an error with its trace. */
+const done = 'done';
+const tooLate = 'too late';
 /** A round begins a little earlier or later than it should: what is due within this time is due. */
 const slackMs = 100;
 
@@ -84,7 +87,7 @@ export class Rounds {
     const all = Promise.all(due.map((runner) => this.#ask(runner, timeMs, now)));
     const timer = new AbortController();
     await Promise.race([all, clock.sleep(waitMs, timer.signal).catch(() => undefined)]);
-    timer.abort();
+    timer.abort(done);
     const arrived = this.#arrived;
     this.#arrived = [];
     return {
@@ -132,7 +135,7 @@ export class Rounds {
     const over = new AbortController();
     const deadline = clock.sleep(source.deadlineMs, over.signal).then(
       () => {
-        stop.abort();
+        stop.abort(tooLate);
         this.#failed(runner, `it has not answered within ${source.deadlineMs} ms`);
       },
       () => undefined,
@@ -149,7 +152,7 @@ export class Rounds {
       deadline,
       answer.finally(() => {
         runner.busy = false;
-        over.abort();
+        over.abort(done);
       }),
     ]);
   }

@@ -12,6 +12,10 @@ export type DatabaseTarget = {
   readonly port: number;
   readonly database?: string;
   readonly account: DatabaseAccount;
+  /** What its certificate must be for. */
+  readonly serverName: string;
+  /** Its process is one of this host. */
+  readonly isHere: boolean;
 };
 
 export type ScrapeTarget = ClientCertificates & {
@@ -32,7 +36,12 @@ export type LogTarget = { readonly path: string; readonly format: LogFormat; rea
 export type ClockPeer = { readonly name: string; readonly url: string };
 
 /** Another process that things are sent to. */
-export type Destination = ClientCertificates & { readonly url: string; readonly tokenFile?: string };
+export type Destination = ClientCertificates & {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly user?: string;
+  readonly passwordFile?: string;
+};
 
 export type AgentSettings = {
   readonly name: string;

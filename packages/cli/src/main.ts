@@ -52,6 +52,7 @@ const makeWorld = (): World => {
     user: userName(),
     hostName: hostname(),
     present: async (paths) => paths.filter((path) => existsSync(path)),
+    runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),
   };
 };

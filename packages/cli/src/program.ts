@@ -12,8 +12,11 @@ import { addDrillCommand } from './commands/drill.ts';
 import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
 import { addGatewayCommands } from './commands/gateway.ts';
+import { addIncidentCommands } from './commands/incident.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
+import { addPlatformCommand } from './commands/platform.ts';
+import { addTopCommand } from './commands/top.ts';
 import { exitCodes, tellFailure } from './failure.ts';
 import type { World } from './world.ts';
 
@@ -68,6 +71,9 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addBenchCommand(program, world, outcome);
   addEstateCommands(program, world, outcome);
   addGatewayCommands(program, world, outcome);
+  addPlatformCommand(program, world, outcome);
+  addIncidentCommands(program, world, outcome);
+  addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);
   addKeyCommands(program, world, outcome);
   addAuditCommands(program, world, outcome);

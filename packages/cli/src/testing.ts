@@ -97,6 +97,10 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       calls.push(`gateway ${gatewayArgs.join(' ')}`);
       return script.gatewayEnds ?? 0;
     },
+    runPlatform: async (platformArgs) => {
+      calls.push(`platform ${platformArgs.join(' ')}`);
+      return 0;
+    },
     version: '0.0.0',
     user: 'tester',
     hostName: 'here',

@@ -94,6 +94,8 @@ describe('faults', () => {
     ['loss', 'north', { amount: '5%' }, { kind: 'loss', site: 'north', amount: 5 }],
     ['clock', 'north', { amount: '-60' }, { kind: 'clock', site: 'north', amount: -60 }],
     ['clock', 'north', { amount: '-1h' }, { kind: 'clock', site: 'north', amount: -3_600 }],
+    ['cpu', 'north', { amount: '4' }, { kind: 'cpu', site: 'north', amount: 4 }],
+    ['lock', 'north', {}, { kind: 'lock', site: 'north' }],
     ['clock', 'north', { amount: '5min' }, { kind: 'clock', site: 'north', amount: 300 }],
   ];
   test.each(good)('%s %s %j', (kind, site, flags, fault) => {
@@ -103,7 +105,10 @@ describe('faults', () => {
   type Bad = [kind: string, site: string | undefined, flags: FaultFlags, words: RegExp];
   const bad: readonly Bad[] = [
     ['explode', 'north', {}, /no fault `explode`; there are kill, hang/],
-    ['cpu', 'north', {}, /no fault `cpu`/],
+    ['gravity', 'north', {}, /no fault `gravity`/],
+    ['cpu', 'north', { amount: '0' }, /not an amount of `cpu`/],
+    ['lock', 'north', { amount: '3' }, /--amount does not go with `lock`/],
+    ['spike', 'north', { whole: true }, /--whole does not go/],
     ['kill', undefined, {}, /No site is named/],
     ['kill', 'north', { oneWay: true }, /--one-way goes with/],
     ['kill', 'north', { between: ['a', 'b'] }, /--between goes with/],

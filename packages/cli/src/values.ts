@@ -1,5 +1,5 @@
 /** The values of flags, parsed once: each function gives the value or refuses in words that name what is allowed. */
-import { parseDuration } from '@coequal/kernel';
+import { type Clock, parseDuration } from '@coequal/kernel';
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number between two bounds. */
@@ -25,6 +25,25 @@ export const durationMs = (text: string): number => {
   const ms = parseDuration(text);
   if (ms === undefined || ms < 100 || ms > 86_400_000)
     throw new InvalidArgumentError('Give a duration from 100ms to 24h, like 10s.');
+  return ms;
+};
+
+/** A time as ISO 8601, or before now as `-10min` → milliseconds since 1970. */
+export const instant =
+  (clock: Pick<Clock, 'now'>) =>
+  (text: string): number => {
+    const before = text.startsWith('-') ? parseDuration(text.slice(1)) : undefined;
+    const ms =
+      before === undefined ? (/^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN) : clock.now() - before;
+    if (!Number.isFinite(ms))
+      throw new InvalidArgumentError('Give a time like 2026-03-01T14:00:00Z, or before now like -10min.');
+    return ms;
+  };
+/** How long nobody is called: a minute to thirty days. */
+export const silenceMs = (text: string): number => {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 60_000 || ms > 30 * 86_400_000)
+    throw new InvalidArgumentError('Give a duration from 1min to 720h, like 2h.');
   return ms;
 };
 

@@ -2,7 +2,7 @@
  * What the command line needs from the outside, as one value: streams, files, time, the lab. `main.ts` makes the
  * real one; tests make their own. Commands never touch `process`.
  */
-import type { AgentSettings, ChangeSent, ChangeToSend } from '@coequal/agent';
+import type { agentSettings, sendChange } from '@coequal/agent';
 import type { Estate } from '@coequal/estate';
 import type { GatewayControl, GatewaySettings } from '@coequal/gateway';
 import type { Clock, Random } from '@coequal/kernel';
@@ -47,6 +47,8 @@ export type World = {
   readonly runAgent: (args: readonly string[]) => Promise<number>;
   /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
   readonly runGateway: (args: readonly string[]) => Promise<number>;
+  /** Runs a platform's program in the foreground, in the same way. */
+  readonly runPlatform: (args: readonly string[]) => Promise<number>;
   readonly version: string;
   /** Who runs the command, as this machine knows them: for the record, and no proof. */
   readonly user: string;
@@ -96,8 +98,8 @@ export type GatewayPort = {
 
 /** What of the agent the command line uses; `@coequal/agent` is one. */
 export type AgentPort = {
-  readonly agentSettings: (estate: Estate, wanted: string | undefined) => AgentSettings;
-  readonly sendChange: (change: ChangeToSend, clock: Clock) => Promise<ChangeSent>;
+  readonly agentSettings: typeof agentSettings;
+  readonly sendChange: typeof sendChange;
 };
 
 /** What of the lab the command line uses; `@coequal/lab` is one. */

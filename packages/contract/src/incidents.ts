@@ -62,6 +62,7 @@ export const timelineEntry = z.object({
     'cleared',
     'diagnosed',
     'acknowledged',
+    'assigned',
     'comment',
     'confirmed',
     'resolved',
@@ -89,6 +90,8 @@ export const incident = z.object({
   diagnosis: incidentDiagnosis.optional(),
   /** What a person said the cause was. */
   confirmedCause: z.string().optional(),
+  /** Who works on it. */
+  assignee: z.string().optional(),
   timeline: z.array(timelineEntry),
 });
 

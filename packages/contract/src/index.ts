@@ -1,15 +1,73 @@
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
-export type { DatabaseDetail, DatabaseSession, StatementActivity } from './database-detail.ts';
-export type { ChangeEvent, ChangeKind, Event, LogEvent } from './events.ts';
-export { changeKinds } from './events.ts';
-export type {
-  Evidence,
-  Incident,
-  IncidentAlert,
-  IncidentDiagnosis,
-  RankedCause,
-  Severity,
-  TimelineEntry,
+export {
+  type DatabaseDetail,
+  type DatabaseSession,
+  databaseDetail,
+  type StatementActivity,
+} from './database-detail.ts';
+export {
+  type ChangeEvent,
+  type ChangeKind,
+  changeEvent,
+  changeKinds,
+  type Event,
+  event,
+  type LogEvent,
+} from './events.ts';
+export {
+  acknowledgeRequest,
+  assignRequest,
+  commentRequest,
+  confirmRequest,
+  type IncidentQuery,
+  type IncidentSummary,
+  incidentPage,
+  incidentQuery,
+  resolveRequest,
+} from './incident-requests.ts';
+export {
+  type Evidence,
+  type Incident,
+  type IncidentAlert,
+  type IncidentDiagnosis,
+  incident,
+  type RankedCause,
+  type Severity,
+  type TimelineEntry,
 } from './incidents.ts';
+export {
+  type ChangeQuery,
+  changePage,
+  changeQuery,
+} from './notices.ts';
+export {
+  type GatewayState,
+  type HostState,
+  type InstanceStateView,
+  instanceDetail,
+  type Level,
+  type Overview,
+  overview,
+  type PlatformHealth,
+  platformHealth,
+  type ServiceState,
+  type SiteState,
+} from './overview.ts';
 export type { Place } from './place.ts';
+export { type Problem, problem } from './problem.ts';
+export {
+  type CorrelateAnswer,
+  type CorrelateRequest,
+  correlateAnswer,
+  correlateRequest,
+  type RangeAnswer,
+  type RangeQuery,
+  rangeAnswer,
+  rangePoints,
+  rangeQuery,
+  type SignalSearch,
+  signalPage,
+  signalSearch,
+} from './signal-queries.ts';
+export { type StreamEvent, streamEvent, streamQuery } from './stream.ts';

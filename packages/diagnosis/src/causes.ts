@@ -129,7 +129,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'site',
     words: 'packets from and to the site are lost',
     runbook: 'check-network-path',
-    explains: ['network latency', 'slow applier', 'hot row conflicts', 'connections exhausted'],
+    explains: ['network latency', 'site cut off', 'slow applier', 'hot row conflicts', 'connections exhausted'],
     lookalikes: ['network latency', 'site cut off'],
   },
   'slow disk': {
@@ -178,7 +178,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'host',
     words: 'something else than the database takes the processors',
     runbook: 'stop-foreign-load',
-    explains: afterSlowness,
+    explains: [...afterSlowness, 'network latency'],
     lookalikes: ['expensive statement', 'load spike'],
   },
   'memory pressure': {
@@ -210,7 +210,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     lookalikes: ['expensive statement', 'load spike'],
   },
   'load spike': {
-    kind: 'service',
+    kind: 'site',
     words: 'more is asked of the service than usual',
     runbook: 'limit-traffic',
     explains: [...afterSlowness, 'CPU taken by another process', 'network latency'],
@@ -248,14 +248,14 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'a setting was changed',
     runbook: 'revert-setting',
-    explains: [...afterSlowness, 'slow disk', 'expensive statement', 'idle transaction holds locks', 'load spike'],
+    explains: [...afterSlowness, 'slow disk', 'expensive statement', 'idle transaction holds locks'],
     lookalikes: ['slow disk', 'connections exhausted'],
   },
   'slow applier': {
     kind: 'instance',
     words: 'it does not keep up with applying, and flow control stops the others',
     runbook: 'desynchronise-instance',
-    explains: ['connections exhausted', 'idle transaction holds locks'],
+    explains: ['connections exhausted', 'idle transaction holds locks', 'instance frozen'],
     lookalikes: ['slow disk', 'large transaction', 'CPU taken by another process'],
   },
   'hot row conflicts': {
@@ -266,7 +266,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     lookalikes: ['idle transaction holds locks', 'load spike'],
   },
   'failed log-ins': {
-    kind: 'service',
+    kind: 'instance',
     words: 'many log-ins fail',
     runbook: 'block-address',
     explains: ['load spike'],

@@ -2,9 +2,23 @@ export { type LabelledCase, parseCases } from './cases.ts';
 export { type Cause, type CauseName, catalogue, causeNames } from './causes.ts';
 export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
 export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } from './detect/drift.ts';
+export { type DriftPanel, makeDriftPanel, type PanelState } from './detect/panel.ts';
+export { makeUnlikeDetector, type Unlike, type UnlikeDetector, type UnlikeOptions } from './detect/unlike.ts';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
-export { diagnoseIncident } from './incident/diagnose-incident.ts';
+export {
+  type HeadroomInput,
+  type HeadroomQuery,
+  type HeadroomResource,
+  headroom,
+  headroomAlert,
+  headroomQueries,
+  type SiteHeadroom,
+} from './headroom.ts';
+export { diagnoseIncident, incidentOfScene } from './incident/diagnose-incident.ts';
+export { type Confirmed, type LearnedWeights, learnWeights, type ReliabilityBin } from './incident/learn-weights.ts';
 export type { IncidentScene, Trigger } from './incident/scene.ts';
+export { type StoredQuery, type StoredSeries, storedQueries, storedWindow } from './incident/stored.ts';
+export { formatWeights, parseWeights, usualWeights, type Weights } from './incident/weights.ts';
 export { incidentsOf, profileIncident } from './learn.ts';
 export {
   type Answer,

@@ -7,6 +7,8 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { trustErrors } from './errors-trust.ts';
+
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
 export type ErrorKind = 'user' | 'operational' | 'bug';
 
@@ -298,124 +300,7 @@ const registry = {
     message: 'The dump {path} could not be loaded: {reason}',
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
-  // Trust
-  JSON_NOT_CANONICAL: {
-    kind: 'bug',
-    retry: false,
-    message: 'The value at {path} has no canonical JSON: {reason}.',
-    advice: 'Report this with what you were doing; nothing was signed.',
-  },
-  KEY_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: 'This is not a usable Ed25519 {half} key: {reason}.',
-    advice: 'Name a PEM file that holds the {half} key.',
-  },
-  CERTIFICATE_REFUSED: {
-    kind: 'user',
-    retry: false,
-    message: 'No certificate was issued: {reason}.',
-    advice: 'Correct the name, address, duration or authority and try again.',
-  },
-  SECRET_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: '{name} cannot be stored: {reason}.',
-    advice: 'Correct it; nothing was changed.',
-  },
-  SECRET_FILE_EXPOSED: {
-    kind: 'user',
-    retry: false,
-    message: 'Others than its owner may read or change {path} (mode {mode}), or it belongs to somebody else.',
-    advice: 'Run `chmod 600 {path}` as its owner, and replace what it protects if somebody may have read it.',
-  },
-  SEALED_STORE_UNREADABLE: {
-    kind: 'user',
-    retry: false,
-    message: '{path} of the sealed store cannot be used: {reason}.',
-    advice: '{advice}',
-  },
-  SEALED_STORE_WRONG_KEY: {
-    kind: 'user',
-    retry: false,
-    message: 'The sealed store {path} belongs to another key than {keyPath} holds.',
-    advice: 'Put its own key there, or remove the store and make it anew.',
-  },
-  SEALED_STORE_TAMPERED: {
-    kind: 'operational',
-    retry: false,
-    message: 'The sealed store {path} was changed by something else than Coequal, or is damaged; nothing was read.',
-    advice: 'Find out who can write there, then bring back a copy, or remove it and make it anew.',
-  },
-  // Keys
-  KEY_RING_UNREADABLE: {
-    kind: 'user',
-    retry: false,
-    message: 'The key ring {path} cannot be used: {reason}.',
-    advice: 'Name the file of a ring, or make one with `coequal key init`.',
-  },
-  KEY_RING_NO_KEY: {
-    kind: 'user',
-    retry: false,
-    message: 'The key ring {path} has no key for {use}.',
-    advice: '`coequal key status` lists what it has; `coequal key seal` makes the first key of a purpose.',
-  },
-  KEY_UNKNOWN: {
-    kind: 'user',
-    retry: false,
-    message: 'The key ring has no key {id}, or it was retired.',
-    advice: 'Its keys: {known}.',
-  },
-  KEY_IN_USE: { kind: 'user', retry: false, message: '{what} cannot be retired: {reason}.', advice: '{advice}' },
-  KEY_PROVIDER_REFUSED: {
-    kind: 'user',
-    retry: false,
-    message: '{provider} cannot be used: {reason}.',
-    advice: '{advice}',
-  },
-  KEY_PROVIDER_UNREACHABLE: {
-    kind: 'operational',
-    retry: true,
-    message: '{provider} does not answer: {reason}.',
-    advice: 'Check that it runs, is unsealed and can be reached from this host, then try again.',
-  },
-  SEALED_FILE_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: 'The sealed file {path} does not open: {reason}.',
-    advice: 'Bring back a copy that is whole, and the ring it was sealed with.',
-  },
-  // Audit
-  AUDIT_UNWRITABLE: {
-    kind: 'operational',
-    retry: true,
-    message: 'The audit {path} cannot be written: {reason}. What was asked for was not done.',
-    advice: 'Make room and let this user write there; what is not recorded is not done.',
-  },
-  AUDIT_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: '{path} is no audit that can be used: {reason}.',
-    advice: 'Name a file or folder of an audit; `coequal audit verify` says what is wrong with one.',
-  },
-  AUDIT_ANCHOR_REFUSED: {
-    kind: 'operational',
-    retry: true,
-    message: 'The checkpoint of {chain} was not anchored in {path}: {reason}.',
-    advice: '{advice}',
-  },
-  TIME_STAMP_REFUSED: {
-    kind: 'operational',
-    retry: true,
-    message: 'The time-stamping authority {url} gave no time stamp: {reason}.',
-    advice: 'Check its address and certificates; the next checkpoint is stamped instead.',
-  },
-  SYSLOG_UNREACHABLE: {
-    kind: 'operational',
-    retry: true,
-    message: 'The syslog server {address} takes no records: {reason}.',
-    advice: 'Check its address and certificates; what waits is sent when it answers.',
-  },
+  ...trustErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',
@@ -447,6 +332,116 @@ const registry = {
     retry: false,
     message: '{path} is not a knowledge file: {reason}.',
     advice: 'Name a file that `coequal diagnose learn` wrote.',
+  },
+  // The platform
+  PLATFORM_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no platform {name} in the estate {estate}; it has {known}.',
+    advice: 'Name one of them with --name, or add it to `platforms` in the estate file.',
+  },
+  PLATFORM_NOT_NAMED: {
+    kind: 'user',
+    retry: false,
+    message: 'The estate {estate} has {count} platforms ({known}), so one must be named.',
+    advice: 'Say which with --name, or add `platforms` to the estate file; docs/estate.md shows the keys.',
+  },
+  PLATFORM_ALREADY_RUNNING: {
+    kind: 'operational',
+    retry: true,
+    message: 'A platform runs already in {folder}.',
+    advice: 'End that one, or give this one a `stateFolder` of its own.',
+  },
+  PLATFORM_DATABASE_BROKEN: {
+    kind: 'operational',
+    retry: false,
+    message: 'The database {path} cannot be opened: {reason}.',
+    advice: 'Check the disk and the permissions; move the file away to begin with an empty one.',
+  },
+  PLATFORM_DATABASE_NEWER: {
+    kind: 'user',
+    retry: false,
+    message: 'The database {path} was written by a later version: it has the steps {steps}.',
+    advice: 'Start the version that wrote it, or give this one a `stateFolder` of its own.',
+  },
+  RULES_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: 'Rule files are wrong: {problems}',
+    advice: 'Correct them; each problem names its file and line.',
+  },
+  PLATFORM_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: 'The platform at {url} says no: {detail}',
+    advice: '{advice}',
+  },
+  PLATFORM_UNREACHABLE: {
+    kind: 'operational',
+    retry: true,
+    message: 'The platform at {url} does not answer: {reason}.',
+    advice: 'Start it with `coequal platform`, or name another one with --platform URL.',
+  },
+  // What its API says no to
+  REQUEST_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{what}',
+    advice: 'The document /api/openapi.json has the shapes.',
+  },
+  REQUEST_UNAUTHORISED: {
+    kind: 'user',
+    retry: false,
+    message: 'This needs the token of agents.',
+    advice: 'Send `Authorization: Bearer …` with the token of `agentTokenFile`.',
+  },
+  REQUEST_TOO_MANY: {
+    kind: 'operational',
+    retry: true,
+    message: 'Too many requests of this kind.',
+    advice: 'Wait a second.',
+  },
+  REQUEST_TOO_LARGE: {
+    kind: 'user',
+    retry: false,
+    message: 'The body has more than {limit} bytes.',
+    advice: 'Send it in parts.',
+  },
+  ROUTE_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is nothing at {path}.',
+    advice: 'The document /api/openapi.json lists what there is.',
+  },
+  INCIDENT_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no incident {id}.',
+    advice: 'List them with `coequal incident list`.',
+  },
+  INCIDENT_IS_RESOLVED: {
+    kind: 'user',
+    retry: false,
+    message: 'The incident {id} is resolved.',
+    advice: 'Comment on it, or confirm its cause; what happens anew is another incident.',
+  },
+  THING_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'There is no {kind} {name} in the estate.',
+    advice: 'The overview lists what there is.',
+  },
+  STORAGE_FAILED: {
+    kind: 'operational',
+    retry: true,
+    message: 'It could not be written down: {reason}.',
+    advice: 'Free space on the disk of the state folder; it is tried again by itself.',
+  },
+  STORE_FAILED: {
+    kind: 'operational',
+    retry: true,
+    message: 'The store did not answer: {reason}.',
+    advice: 'Ask for a time within the live window, or later.',
   },
 } as const satisfies Record<string, Entry>;
 

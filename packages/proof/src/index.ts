@@ -30,7 +30,15 @@ export {
 } from './bank/adapters/bank.ts';
 export { type LinkDeadlines, linkOpener } from './bank/adapters/link.ts';
 export { type BankAssignment, type BankClients, type BankPorts, startBankClients } from './bank/client.ts';
-export { type FailureKind, type Judgement, judge, type Link, LinkFailure, type OpenLink } from './bank/link.ts';
+export {
+  type FailureKind,
+  type Judgement,
+  judge,
+  type Link,
+  LinkFailure,
+  type OpenLink,
+  type Value,
+} from './bank/link.ts';
 export {
   type ClientAssignment,
   type ClientReport,

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { ChangeEvent, Event } from '@coequal/contract';
 import { type Clock, fail, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { encodeRemoteWrite, estateLabels, Outbox, type Sample, withLabels, writeExposition } from '@coequal/signals';
+import { estateLabels, Outbox, Relabeler, RemoteWriteEncoder, type Sample, writeExposition } from '@coequal/signals';
 import {
   eventsOutboxBytes,
   eventsSegmentBytes,
@@ -14,7 +14,6 @@ import {
   roundWaitMs,
   samplesPerBody,
 } from '../limits.ts';
-import { parseNotice } from '../notice.ts';
 import { type LinkState, ownFamilies, ownPoints } from '../own.ts';
 import { Rounds } from '../rounds.ts';
 import { phaseOf, untilNext } from '../schedule.ts';
@@ -120,6 +119,8 @@ class Agent {
   readonly #rounds: Rounds;
   readonly #ending = new AbortController();
   readonly #startedMs: number;
+  readonly #encoder = new RemoteWriteEncoder();
+  readonly #relabeler: Relabeler;
   #told: ChangeEvent[] = [];
   #loop: Promise<void> = Promise.resolve();
   #counts = { rounds: 0, missed: 0, samples: 0, seconds: 0 };
@@ -128,7 +129,9 @@ class Agent {
   constructor(options: AgentOptions, links: Links) {
     this.#options = options;
     this.#links = links;
-    const { sources, clock, log } = options;
+    const { sources, clock, log, settings } = options;
+    const { name, host, site } = settings;
+    this.#relabeler = new Relabeler(estateLabels({ job: 'coequal_agent', instance: name, host, site }));
     this.#rounds = new Rounds({ sources, clock, log, waitMs: roundWaitMs });
     this.#startedMs = clock.now();
   }
@@ -155,8 +158,10 @@ class Agent {
       metrics: () => this.#page(),
       health: () => this.#health(),
       nowMs: clock.now,
-      change: (text: string): string | undefined => {
+      change: async (text: string): Promise<string | undefined> => {
         if (this.#told.length >= toldLimit) return 'too many changes wait; tell it again in a second';
+        // Loaded when it is first needed: what checks shapes is large.
+        const { parseNotice } = await import('../notice.ts');
         const result = parseNotice(text, { host: settings.host, site: settings.site }, clock.now());
         if (!result.ok) return result.what;
         this.#tell(result.event);
@@ -205,17 +210,12 @@ class Agent {
   }
 
   async #round(timeMs: number): Promise<void> {
-    const { clock, settings } = this.#options;
+    const { clock } = this.#options;
     const started = clock.monotonic();
     const { samples, details, events } = await this.#rounds.run(timeMs);
-    const { name, host, site } = settings;
     this.#counts.rounds += 1;
     this.#counts.samples += samples.length;
-    this.#own = withLabels(
-      this.#ownPoints(),
-      estateLabels({ job: 'coequal_agent', instance: name, host, site }),
-      timeMs,
-    );
+    this.#own = this.#relabeler.points(this.#ownPoints(), timeMs);
     this.#send([...samples, ...this.#own]);
     const all: readonly Event[] = [...this.#takeTold(), ...events];
     for (const link of this.#links.platforms) link.report(details, all);
@@ -224,7 +224,7 @@ class Agent {
 
   #send(samples: readonly Sample[]): void {
     for (let from = 0; from < samples.length; from += samplesPerBody) {
-      const body = encodeRemoteWrite(samples.slice(from, from + samplesPerBody));
+      const body = this.#encoder.encode(samples.slice(from, from + samplesPerBody));
       this.#links.store?.offer(body);
       for (const link of this.#links.platforms) link.offer(body);
     }

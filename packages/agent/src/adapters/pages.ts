@@ -14,7 +14,7 @@ export type Pages = {
   readonly health: () => { readonly healthy: boolean; readonly text: string };
   readonly nowMs: () => number;
   /** Undefined: it was taken. */
-  readonly change: (text: string) => string | undefined;
+  readonly change: (text: string) => Promise<string | undefined>;
   readonly token: string;
 };
 
@@ -71,7 +71,7 @@ const takeChange = async (request: IncomingMessage, { token, change }: Pages): P
     if (length > noticeBytes) return text(413, `At most ${noticeBytes} bytes.\n`);
     chunks.push(chunk);
   }
-  const wrong = change(Buffer.concat(chunks).toString('utf8'));
+  const wrong = await change(Buffer.concat(chunks).toString('utf8'));
   return wrong === undefined ? json(202, { taken: true }) : json(400, { taken: false, what: wrong });
 };
 

@@ -45,7 +45,7 @@ export class PlatformLink {
   constructor(options: PlatformLinkOptions) {
     this.#options = options;
     const { platform, clock, random } = options;
-    this.#peer = new HttpPeer({ url: platform.url, clock, files: platform, tokenFile: platform.tokenFile });
+    this.#peer = new HttpPeer({ ...platform, clock, files: platform });
     this.#write = writeTo(this.#peer, platformDeadlineMs);
     this.#livePause = new Pause(firstPauseMs, longestPlatformPauseMs, random);
     this.#reportPause = new Pause(firstPauseMs, longestPlatformPauseMs, random);

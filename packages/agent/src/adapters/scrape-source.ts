@@ -1,6 +1,6 @@
 /** An exporter as a source. */
 import type { Clock } from '@coequal/kernel';
-import { estateLabels, relabelled, Scraper, withLabels } from '@coequal/signals';
+import { estateLabels, Relabeler, Scraper } from '@coequal/signals';
 import { gatewayDeadlineMs, longestScrapeMs } from '../limits.ts';
 import type { ScrapeTarget } from '../settings.ts';
 import type { Source } from '../source.ts';
@@ -12,6 +12,7 @@ export const scrapeSource = (target: ScrapeTarget, clock: Clock): Source => {
   const deadlineMs = Math.min(longestScrapeMs, target.everyMs * (gatewayDeadlineMs / 1_000));
   const scraper = new Scraper({ ...target, files: target, clock, deadlineMs });
   const labels = estateLabels(target.labels);
+  const [told, own] = [new Relabeler(labels), new Relabeler(labels)];
   return {
     collector: target.job === 'coequal_gateway' ? 'gateway' : 'scrape',
     target:
@@ -22,7 +23,7 @@ export const scrapeSource = (target: ScrapeTarget, clock: Clock): Source => {
     deadlineMs: deadlineMs + graceMs,
     collect: async (timeMs, signal) => {
       const { samples, points, families, problems } = await scraper.scrape(timeMs, signal);
-      return { samples: [...relabelled(samples, labels), ...withLabels(points, labels, timeMs)], families, problems };
+      return { samples: [...told.samples(samples), ...own.points(points, timeMs)], families, problems };
     },
     close: async () => scraper.close(),
   };

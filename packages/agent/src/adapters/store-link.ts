@@ -4,7 +4,7 @@
  * in order. What a kill takes is the body on its way.
  */
 import { type Clock, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { HttpPeer, type Outbox, sendWaiting, type WriteOutcome } from '@coequal/signals';
+import { HttpPeer, type Outbox, resending, sendWaiting, type WriteOutcome } from '@coequal/signals';
 import { endDeadlineMs, firstPauseMs, longestStorePauseMs, storeDeadlineMs } from '../limits.ts';
 import { Pause } from '../pause.ts';
 import type { Destination } from '../settings.ts';
@@ -42,8 +42,8 @@ export class StoreLink {
   constructor(options: StoreLinkOptions) {
     this.#options = options;
     const { store, clock, random } = options;
-    this.#peer = new HttpPeer({ url: store.url, clock, files: store, tokenFile: store.tokenFile });
-    this.#write = writeTo(this.#peer, storeDeadlineMs);
+    this.#peer = new HttpPeer({ ...store, clock, files: store });
+    this.#write = resending(writeTo(this.#peer, storeDeadlineMs), clock);
     this.#pause = new Pause(firstPauseMs, longestStorePauseMs, random);
     // What an earlier process left.
     if (options.outbox.waiting > 0) this.#work(undefined);

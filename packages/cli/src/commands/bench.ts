@@ -21,6 +21,10 @@ const benches: Readonly<Record<BenchName, string>> = {
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
   signals: 'processor time for taking in samples and reading a host; parts: window, text, remote-write, host',
+  agent: 'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute',
+  signals:
+    'processor time for taking in samples, reading a host and a database; parts: window, text, remote-write, host, mariadb',
+  ingest: 'processor time of a platform that takes in what agents tell; parts: 10, 100, 1000 (hosts)',
   diagnosis: 'how often causes of published incidents are found, and what it costs; parts: dbsherlock, dbpa, cost',
 };
 const names: readonly BenchName[] = [
@@ -34,6 +38,8 @@ const names: readonly BenchName[] = [
   'clients',
   'two-addresses',
   'signals',
+  'agent',
+  'ingest',
   'diagnosis',
 ];
 /** Benches of which parts can be chosen; the bench itself says which there are. */
@@ -43,6 +49,7 @@ const withParts: ReadonlySet<BenchName> = new Set([
   'clients',
   'two-addresses',
   'signals',
+  'ingest',
   'diagnosis',
 ]);
 

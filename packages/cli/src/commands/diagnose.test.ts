@@ -102,7 +102,7 @@ describe('diagnose', () => {
       ['run', 'cases.ndjson', '--knowledge', 'other.json'],
       /other\.json is not a knowledge file/,
     ],
-    ['no knowledge', ['run', 'cases.ndjson'], /Required option '--knowledge/],
+    ['no knowledge', ['run', 'cases.ndjson'], /name it with --knowledge/],
     ['another window', ['run', 'cases.ndjson', '--knowledge', 'KNOWLEDGE', '--windows', 'x'], /It can be given, found/],
     [
       'a place that cannot be written',

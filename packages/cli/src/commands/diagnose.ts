@@ -1,11 +1,14 @@
 /** `coequal diagnose learn|run`: learns causes from labelled cases, and ranks causes for cases. */
-import type { Diagnosis, Knowledge, LabelledCase, ProfileWitness } from '@coequal/diagnosis';
+import { incident } from '@coequal/contract';
+import type { Confirmed, Diagnosis, Knowledge, LabelledCase, ProfileWitness } from '@coequal/diagnosis';
+import { fail, reasonOf } from '@coequal/kernel';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
 import { counted } from '../numbers.ts';
 import type { Outcome } from '../program.ts';
-import { oneOf } from '../values.ts';
+import { instant, oneOf } from '../values.ts';
 import type { World } from '../world.ts';
+import { runStored, type StoredFlags } from './diagnose-stored.ts';
 
 /** A day of 1,000 signals a second is beyond what this command is for; the bound keeps memory bounded. */
 const maximumCasesBytes = 256 * 2 ** 20;
@@ -18,7 +21,7 @@ type LearnFlags = {
   readonly json?: true;
 };
 type RunFlags = {
-  readonly knowledge: string;
+  readonly knowledge?: string;
   readonly windows: 'given' | 'found';
   readonly indicator?: string;
   readonly json?: true;
@@ -44,10 +47,21 @@ export const addDiagnoseCommands = (program: Command, world: World, outcome: Out
       outcome.code = await learn(world, file, flags);
     });
   group
+    .command('weigh')
+    .summary('learn from confirmed incidents how much each witness counts')
+    .argument('<file>', 'incidents as `coequal incident list --json` prints them, one a line')
+    .requiredOption('--out <weights>', 'the file of weights to write')
+    .option('--weights <file>', 'begin with these; the shipped ones unless given')
+    .option('--json', 'print {incidents, brierBefore, brierAfter, reliability}')
+    .addHelpText('after', '\nExample: coequal diagnose weigh confirmed.ndjson --out weights.json')
+    .action(async (file: string, flags: WeighFlags) => {
+      outcome.code = await weigh(world, file, flags);
+    });
+  group
     .command('run')
-    .summary('rank causes for cases')
-    .argument('<file>', 'cases; what their labels say of causes is not looked at')
-    .requiredOption('--knowledge <file>', 'a file that `coequal diagnose learn` wrote')
+    .summary('rank causes for cases, or for a stretch of time in a store')
+    .argument('[file]', 'cases; what their labels say of causes is not looked at')
+    .option('--knowledge <file>', 'a file that `coequal diagnose learn` wrote; cases need one')
     .option(
       '--windows <which>',
       'given: the abnormal rows are those the file names; found: find them',
@@ -55,11 +69,82 @@ export const addDiagnoseCommands = (program: Command, world: World, outcome: Out
       'found',
     )
     .option('--indicator <name>', 'the signal that is the service-level indicator; found by its name unless given')
-    .option('--json', 'print one line a case: {id, window, causes, unknown}')
-    .addHelpText('after', '\nExample: coequal diagnose run cases.ndjson.gz --knowledge knowledge.json --json')
-    .action(async (file: string, flags: RunFlags) => {
-      outcome.code = await runCases(world, file, flags);
+    .option(
+      '--from <time>',
+      'instead of a file: from this time in a store, like 2026-03-01T14:00Z or -10min',
+      instant(world.clock),
+    )
+    .option('--to <time>', 'to this time, while the incident still went on; now unless given', instant(world.clock))
+    .option('--at <time>', 'when it was noticed; all of the stretch is searched unless given', instant(world.clock))
+    .option('--config <file>', 'the estate file', 'coequal.yaml')
+    .option('--store <url>', 'the store to ask; that of the estate file unless given')
+    .option('--platform <url>', 'a platform, for what was changed')
+    .option('--weights <file>', 'a file that `coequal diagnose weigh` wrote')
+    .option('--json', 'print one line a case: {id, window, causes, unknown}; of a store, the diagnosis')
+    .addHelpText(
+      'after',
+      '\nExamples: coequal diagnose run cases.ndjson.gz --knowledge knowledge.json --json\n          coequal diagnose run --from -10min --store http://127.0.0.1:8428',
+    )
+    .action(async (file: string | undefined, flags: RunFlags & StoredFlags) => {
+      if (file === undefined) outcome.code = await runStored(world, flags);
+      else if (flags.from !== undefined)
+        throw fail('COMMAND_USAGE', {
+          problem: 'Give a file of cases or --from, not both.',
+          help: 'coequal diagnose run --help',
+        });
+      else outcome.code = await runCases(world, file, flags);
     });
+};
+
+type WeighFlags = { readonly out: string; readonly weights?: string; readonly json?: true };
+
+/** Incidents as `coequal incident list --json` prints them, one a line; those with a confirmed cause count. */
+const weigh = async (world: World, file: string, flags: WeighFlags): Promise<number> => {
+  const code = await world.diagnosis();
+  const text = await world.files.readData(file, maximumCasesBytes, 'Name a file of incidents, one JSON object a line.');
+  const confirmed = text.split('\n').flatMap((line, index) => confirmedIn(line, file, index + 1));
+  const before =
+    flags.weights === undefined
+      ? code.usualWeights
+      : code.parseWeights(
+          await world.files.readData(flags.weights, maximumKnowledgeBytes, 'Write one with `coequal diagnose weigh`.'),
+          flags.weights,
+        );
+  const learned = code.learnWeights(confirmed, before);
+  if (learned === undefined)
+    throw fail('CASES_INVALID', { path: file, line: 1, reason: 'no incident has a diagnosis and a confirmed cause' });
+  await world.files.writeText(flags.out, code.formatWeights(learned.weights), 'Choose another place with --out.');
+  const { brierBefore, brierAfter, reliability } = learned;
+  if (flags.json === true)
+    world.out(`${JSON.stringify({ incidents: confirmed.length, brierBefore, brierAfter, reliability })}\n`);
+  else
+    world.out(
+      [
+        `${flags.out} is learned from ${counted(confirmed.length, 'incident')}.`,
+        `Mean square of what confidence missed, on incidents left out: ${rounded(brierAfter)} (before ${rounded(brierBefore)}).`,
+        ...reliability.map(
+          ({ cases, confidence, right }) =>
+            `  told ${percent(confidence)}, right ${percent(right)} (${counted(cases, 'suspect')})`,
+        ),
+        '',
+      ].join('\n'),
+    );
+  return exitCodes.good;
+};
+
+const confirmedIn = (line: string, path: string, number: number): readonly Confirmed[] => {
+  if (line.trim() === '') return [];
+  const refuse = (reason: string) => fail('CASES_INVALID', { path, line: number, reason });
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw refuse(`not JSON (${reasonOf(error)})`);
+  }
+  const parsed = incident.safeParse(value);
+  if (!parsed.success) throw refuse('it is no incident');
+  const { diagnosis, confirmedCause } = parsed.data;
+  return diagnosis === undefined || confirmedCause === undefined ? [] : [{ diagnosis, cause: confirmedCause }];
 };
 
 type DiagnosisModule = typeof import('@coequal/diagnosis');
@@ -97,6 +182,11 @@ const indicatorOf = ({ indicator }: { readonly indicator?: string }) => (indicat
 
 const runCases = async (world: World, file: string, flags: RunFlags): Promise<number> => {
   const code = await world.diagnosis();
+  if (flags.knowledge === undefined)
+    throw fail('COMMAND_USAGE', {
+      problem: 'Cases are compared with what is known: name it with --knowledge FILE.',
+      help: 'coequal diagnose run --help',
+    });
   const witness: ProfileWitness = code.learnProfiles(await readKnowledge(world, code, flags.knowledge));
   for (const one of await readCases(world, code, file)) {
     const given = flags.windows === 'given' ? { stretch: one.abnormal ?? ('whole' as const) } : {};

@@ -19,6 +19,9 @@ const otherWays = ({ gateways, instances }: SiteSnapshot): string => {
   return `  (${others.length === 0 ? '' : `its other gateway ${others.join(', ')}; `}directly ${behind.join(', ')})`;
 };
 
+/** Commands mean the lab of the usual name unless told. */
+const ofLab = ({ name }: LabSnapshot): string => (name === 'lab' ? '' : ` --lab ${name}`);
+
 /** The whole answer to "how do I connect", printed once the lab serves. */
 export const connectText = (snapshot: LabSnapshot): readonly string[] => {
   const width = Math.max(...snapshot.sites.map(({ name }) => name.length));
@@ -33,6 +36,11 @@ export const connectText = (snapshot: LabSnapshot): readonly string[] => {
         ? ''
         : `; for checked TLS add --ssl-ca=${snapshot.authorityPath} --ssl-verify-server-cert`
     }`,
+    ...(snapshot.platform === null
+      ? []
+      : [
+          `What watches it, at ${snapshot.platform.url}: coequal top${ofLab(snapshot)}, coequal incident list${ofLab(snapshot)}`,
+        ]),
     ...snapshot.limits.map((limit) => `Limit of ${snapshot.mode} mode: ${limit}`),
   ];
 };

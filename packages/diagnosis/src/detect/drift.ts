@@ -1,6 +1,7 @@
 /**
  * Detection in the stream: is a service-level indicator leaving its usual course? Deviations from a median of its own for
- * each slot of the season, in robust deviations, are added up while they last (CUSUM: Page, *Biometrika* 41, 1954). Every
+ * each slot of the season, in robust deviations, are added up while they last (CUSUM: Page, *Biometrika* 41, 1954). The unit is the larger of the
+ * usual deviation and what rare values of healthy operation lie apart, so that heavy tails and wandering load are no drift. Every
  * sample costs the same few operations, and what is kept does not grow.
  */
 import { assert } from '@coequal/kernel';
@@ -9,12 +10,21 @@ import { clamp, quantileOf, robustOf, sortedFinite } from '../statistics.ts';
 export type DriftOptions = {
   /** Slots of the season, each with a median of its own; 1 unless told: no season. */
   readonly slots?: number;
+  /** A deviation is at least so much of the median, and at least so much: smaller changes concern nobody. 0.01 and 0 unless told. */
+  readonly leastShare?: number;
+  readonly least?: number;
+  /** Which way is worse; both unless told. */
+  readonly worse?: 'above' | 'below' | 'both';
 };
 
 export type Drift = {
   /** Robust deviations from the usual, above it or below; 0 while warming up or where nothing was measured. */
   readonly deviation: number;
   readonly drifting: boolean;
+  /** What has added up, by what is a drift: 1 is just one, 2 leaves little doubt. */
+  readonly strength: number;
+  /** The usual value, as far as it is known. */
+  readonly usual: number | undefined;
 };
 
 export type DriftDetector = {
@@ -29,30 +39,43 @@ const following = 0.02;
 const gettingToKnow = 0.1;
 const followingInDrift = 0.0005;
 /** Deviations a sample that are within the usual; more add up, to the sum at which it is a drift. */
-const tolerated = 1.5;
-const alarm = 12;
+const tolerated = 1.25;
+const alarm = 4.2;
 /** One sample counts so much at most: a single spike is no drift. */
-const sampleCap = 6;
+const sampleCap = 5;
 /** The sum cannot run far beyond the alarm, so that an end is seen as soon as a beginning. */
-const sumCap = 24;
+const sumCap = 12;
+/** Of so many values in healthy operation one lies further; for a normal distribution that is at 2.58 deviations. */
+const rarely = 0.01;
+const rareDeviations = 2.58;
+const rareFollowing = 0.05;
 
-export const makeDriftDetector = ({ slots = 1 }: DriftOptions = {}): DriftDetector => {
+export const makeDriftDetector = ({
+  slots = 1,
+  leastShare = 0.01,
+  least = 0,
+  worse = 'both',
+}: DriftOptions = {}): DriftDetector => {
   assert(Number.isInteger(slots) && slots > 0, 'a season has slots');
   const medians = new Float64Array(slots);
   const seen = new Int32Array(slots);
   const first: number[] = [];
-  let [center, scale, above, below] = [Number.NaN, 0, 0, 0];
+  let [scale, rare, above, below] = [0, 0, 0, 0];
   let drifting = false;
+  const smallest = (median: number): number => Math.max(Math.abs(median) * leastShare, least, 1e-9);
+  const nothing = (usual: number | undefined): Drift => ({ deviation: 0, drifting, strength: strength(), usual });
+  const strength = (): number => Math.max(above, below) / alarm;
 
   const begin = (value: number, slot: number): Drift => {
     first.push(value);
     if (first.length === warmUp) {
       const { median, scale: found } = robustOf(first);
-      const furthest = quantileOf(sortedFinite(first), 1) - median;
+      const deviations = sortedFinite(first.map((each) => Math.abs(each - median)));
       [medians[slot], seen[slot]] = [median, warmUp];
-      [center, scale] = [median, Math.max(found, Math.abs(furthest) * 0.1, Math.abs(median) * 0.01, 1e-9)];
+      scale = Math.max(found, smallest(median));
+      rare = Math.max(quantileOf(deviations, 0.97), rareDeviations * scale);
     }
-    return { deviation: 0, drifting: false };
+    return nothing(undefined);
   };
 
   /** A slot that is new: its median runs to where its samples are, and nothing is said of them. */
@@ -60,29 +83,32 @@ export const makeDriftDetector = ({ slots = 1 }: DriftOptions = {}): DriftDetect
     const median = seen[slot] === 0 ? value : (medians[slot] ?? 0);
     medians[slot] = median + gettingToKnow * scale * Math.sign(value - median);
     seen[slot] = (seen[slot] ?? 0) + 1;
-    return { deviation: 0, drifting };
+    return nothing(median);
   };
 
   const follow = (value: number, median: number, slot: number): void => {
     const rate = (drifting ? followingInDrift : following) * scale;
     medians[slot] = median + rate * Math.sign(value - median);
     // A normal value lies further from the median than 0.674 deviations as often as nearer.
-    const further = Math.abs(value - median) > 0.674 * scale;
-    scale = Math.max(scale + (further ? rate : -rate) / 2, Math.abs(center) * 0.01, 1e-9);
+    const off = Math.abs(value - median);
+    scale = Math.max(scale + (off > 0.674 * scale ? rate : -rate) / 2, smallest(median));
+    if (drifting) return;
+    const step = rareFollowing * rare;
+    rare = Math.max(rare + (off > rare ? step * (1 - rarely) : -step * rarely), rareDeviations * scale);
   };
 
   const observe = (value: number, slot = 0): Drift => {
-    if (!Number.isFinite(value)) return { deviation: 0, drifting };
+    if (!Number.isFinite(value)) return nothing(medians[slot]);
     if (first.length < warmUp) return begin(value, slot);
     if ((seen[slot] ?? 0) < warmUp) return getToKnow(value, slot);
     const median = medians[slot] ?? 0;
-    const deviation = (value - median) / scale;
+    const deviation = (value - median) / Math.max(scale, rare / rareDeviations);
     const counted = clamp(deviation, sampleCap);
-    above = Math.min(sumCap, Math.max(0, above + counted - tolerated));
-    below = Math.min(sumCap, Math.max(0, below - counted - tolerated));
+    if (worse !== 'below') above = clamp(Math.max(0, above + counted - tolerated), sumCap);
+    if (worse !== 'above') below = clamp(Math.max(0, below - counted - tolerated), sumCap);
     drifting = Math.max(above, below) > (drifting ? 0 : alarm);
     follow(value, median, slot);
-    return { deviation, drifting };
+    return { deviation, drifting, strength: strength(), usual: median };
   };
   return { observe };
 };

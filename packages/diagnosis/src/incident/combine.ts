@@ -34,7 +34,7 @@ export const combine = (
   origins: ReadonlyMap<string, number>,
   weights: Weights,
 ): readonly Hypothesis[] => {
-  const drafts = draftsOf(findings, graph).map((draft) => withOrigin(draft, origins));
+  const drafts = supported(draftsOf(findings, graph).map((draft) => withOrigin(draft, origins)));
   const scored = drafts.map((draft) => ({ draft, raw: rawScore(draft, weights), belief: beliefIn(draft) }));
   const judged = scored.map(({ draft, raw, belief }) => {
     const left = scored.reduce((least, other) => {
@@ -84,11 +84,15 @@ const placeFor = (cause: CauseName, place: Place, graph: Graph): Place => {
   const { kind } = catalogue[cause];
   const name = place[kind];
   if (name === undefined) return place;
-  return graph.entities.get(`${kind}:${name}`)?.place ?? place;
+  const own = graph.entities.get(`${kind}:${name}`)?.place ?? place;
+  // Of a site it is said which service it is about, where a finding says so.
+  return kind === 'site' && place.service !== undefined ? { ...own, service: place.service } : own;
 };
 
+type Group = { readonly cause: CauseName; readonly place: Place; readonly findings: Finding[] };
+
 const draftsOf = (findings: readonly Finding[], graph: Graph): readonly Draft[] => {
-  const groups = new Map<string, { cause: CauseName; place: Place; findings: Finding[] }>();
+  const groups = new Map<string, Group>();
   for (const finding of findings) {
     if (finding.strength < leastStrength) continue;
     const place = placeFor(finding.cause, finding.place, graph);
@@ -98,16 +102,48 @@ const draftsOf = (findings: readonly Finding[], graph: Graph): readonly Draft[] 
     groups.set(key, group);
   }
   const all = [...groups.values()];
-  // What is said of a service as a whole speaks for the one of its instances that has more against it.
-  const kept = all.filter((coarse) => {
-    if (catalogue[coarse.cause].kind === kindOf(coarse.place)) return true;
+  const absorbed = new Set<Group>();
+  for (const coarse of all) {
+    if (catalogue[coarse.cause].kind === kindOf(coarse.place)) continue;
     const finer = all
       .filter((other) => other !== coarse && other.cause === coarse.cause && isWithin(other.place, coarse.place))
-      .toSorted((a, b) => (strongest(b.findings)?.strength ?? 0) - (strongest(a.findings)?.strength ?? 0))[0];
-    finer?.findings.push(...coarse.findings);
-    return finer === undefined;
-  });
+      .toSorted((a, b) => (strongest(b.findings)?.strength ?? 0) - (strongest(a.findings)?.strength ?? 0));
+    const first = finer[0];
+    if (first === undefined) continue;
+    // What is said of a service as a whole speaks for the one of its instances that has more against it; but likenesses of
+    // single instances to known incidents speak for the whole, where only that was seen.
+    if (finer.every(({ findings: own }) => own.every(({ witness }) => witness === 'profile'))) {
+      coarse.findings.push(...first.findings);
+      for (const each of finer) absorbed.add(each);
+    } else {
+      first.findings.push(...coarse.findings);
+      absorbed.add(coarse);
+    }
+  }
+  const kept = all.filter((group) => !absorbed.has(group));
   return kept.map((group) => ({ ...group, origin: 0 }));
+};
+
+/** What speaks for a change beside its time: that something is wrong where it was made. */
+const unsupported = 0.5;
+
+/** A change of which no other witness sees anything counts as far as its own place is abnormal. */
+const supported = (drafts: readonly Draft[]): readonly Draft[] =>
+  drafts.map((draft) => {
+    if (!isOnlyChange(draft)) return draft;
+    const near = drafts.filter((other) => !isOnlyChange(other) && isSamePlace(other.place, draft.place));
+    const support = Math.max(draft.origin, ...near.map(beliefIn));
+    const factor = unsupported + (1 - unsupported) * support;
+    return { ...draft, findings: draft.findings.map((each) => ({ ...each, strength: each.strength * factor })) };
+  });
+
+const isOnlyChange = ({ findings }: Draft): boolean => findings.every(({ witness }) => witness === 'changes');
+
+/** An instance and its host are one place; a service is everywhere. */
+const isSamePlace = (a: Place, b: Place): boolean => {
+  if (a.instance !== undefined && b.instance !== undefined) return a.instance === b.instance;
+  if (a.host !== undefined && b.host !== undefined) return a.host === b.host;
+  return a.service !== undefined && a.service === b.service;
 };
 
 const kindOf = (place: Place): string | undefined => keyOfPlace(place)?.split(':')[0];
@@ -147,6 +183,7 @@ const beliefIn = ({ findings }: Draft): number =>
 const explains = (one: Scored, other: Scored, graph: Graph): boolean => {
   const [a, b] = [one.draft, other.draft];
   if (!catalogue[a.cause].explains.includes(b.cause) || one.belief < 0.35) return false;
+  if (isOnlyChange(a) && !isSamePlace(a.place, b.place)) return false;
   const mutual = catalogue[b.cause].explains.includes(a.cause);
   if (mutual ? one.raw <= other.raw : one.belief < 0.45 * other.belief) return false;
   const [from, to] = [keyOfPlace(a.place), keyOfPlace(b.place)];

@@ -2,15 +2,16 @@
  * From the scene of an incident to its causes: the onset is found, four witnesses say what they see, and what they say is weighed
  * together. Pure, and cheap enough to be asked again every few seconds while data comes in.
  */
-import type { IncidentDiagnosis } from '@coequal/contract';
+import type { IncidentDiagnosis, Place } from '@coequal/contract';
 import { catalogue } from '../causes.ts';
+import type { Incident } from '../profile/knowledge.ts';
 import { hostFindings } from '../witnesses/detail/host.ts';
 import { networkFindings } from '../witnesses/detail/network.ts';
 import { sessionFindings } from '../witnesses/detail/sessions.ts';
 import { statementFindings } from '../witnesses/detail/statements.ts';
 import { workloadFindings } from '../witnesses/detail/workload.ts';
 import { changeFindings } from '../witnesses/live-changes.ts';
-import { profileFindings } from '../witnesses/live-profile.ts';
+import { incidentOf, profileFindings } from '../witnesses/live-profile.ts';
 import { lossFindings } from '../witnesses/structure/losses.ts';
 import { originsOf } from '../witnesses/structure/origin.ts';
 import { reachOf } from '../witnesses/structure/reach.ts';
@@ -61,8 +62,13 @@ export const diagnoseIncident = (scene: IncidentScene): IncidentDiagnosis => {
   };
 };
 
-const onsetRow = ({ window, triggers }: IncidentScene): number => {
+/** The row of the window at which it began. */
+export const onsetRow = ({ window, triggers }: IncidentScene): number => {
   const fired = Math.min(...triggers.map(({ startedMs }) => startedMs));
   const firedRow = Number.isFinite(fired) ? (fired - window.startMs) / window.stepMs : undefined;
   return liveOnset(window, firedRow === undefined ? undefined : Math.max(0, Math.min(window.length - 1, firedRow))).row;
 };
+
+/** What is learned of an incident when its cause is confirmed: `confirmIncidents` adds it to the knowledge. */
+export const incidentOfScene = (scene: IncidentScene, id: string, cause: string, place: Place): Incident =>
+  incidentOf(viewOf(scene, onsetRow(scene)), id, cause, place);

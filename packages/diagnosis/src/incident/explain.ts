@@ -22,6 +22,9 @@ export const sentenceOf = (view: View, causes: readonly Hypothesis[], sure: numb
   return `${since}, ${because} ${catalogue[first.cause].words} (${placeText(first.place)}): ${first.text}.${added}`;
 };
 
+/** Seconds; what is above is no measurement. */
+const longestAnswer = 1e6;
+
 /** What users notice: commits that do not happen, answers that take longer; where neither shows, what fired. */
 const effectOf = (view: View): string => {
   const sites = view.graph.sites.flatMap((site) => {
@@ -39,7 +42,8 @@ const effectOf = (view: View): string => {
       'coequal_gateway_user_request_seconds_sum',
       'coequal_gateway_user_request_seconds_count',
     );
-    return reading !== undefined && reading.now > reading.before * 1.5 && reading.moved > 4 ? [reading] : [];
+    const told = reading !== undefined && reading.before > 0 && reading.now < longestAnswer;
+    return told && reading.now > reading.before * 1.5 && reading.moved > 4 ? [reading] : [];
   });
   const fallen = sites.filter(({ before, now }) => now < before * 0.6);
   if (fallen.length > 0) {

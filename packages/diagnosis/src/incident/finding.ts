@@ -24,11 +24,14 @@ export const grade = (value: number | undefined, low: number, high: number): num
 };
 
 /** How many times more than before; 1 where one of both is not known. `least` is the level that counts as something. */
-export const factorOf = (reading: Reading | undefined, least: number): number => {
-  if (reading === undefined || Number.isNaN(reading.now)) return 1;
-  const before = Number.isNaN(reading.before) ? 0 : reading.before;
-  return Math.max(reading.now, least) / Math.max(before, least);
-};
+export const factorOf = (reading: Reading | undefined, least: number): number =>
+  reading === undefined || Number.isNaN(reading.now) || Number.isNaN(reading.before)
+    ? 1
+    : Math.max(reading.now, least) / Math.max(reading.before, least);
+
+/** The same of what is counted from its first time on: not told before means that there was none. */
+export const factorFromNone = (reading: Reading | undefined, least: number): number =>
+  reading === undefined ? 1 : factorOf({ ...reading, before: reading.before || 0 }, least);
 
 /** Whether one doubts less than each alone: several weak signs of one thing add up. */
 export const either = (...strengths: readonly number[]): number =>

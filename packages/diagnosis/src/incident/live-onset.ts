@@ -10,12 +10,17 @@ import { ratesOf } from './view.ts';
 
 export type LiveOnset = {
   readonly row: number;
-  /** Share of the signals that moved there; 0 where none did. */
-  readonly share: number;
+  /** Signals that moved around there; 0: none did, and the row is only when something fired. */
+  readonly moved: number;
 };
 
-/** Seconds before the first trigger in which a fault may have begun, and after which it has not. */
-const lookBack = 45;
+/**
+ * Seconds before the first trigger in which a fault may have begun: a few, and only where nothing moved then, more. The farther back,
+ * the more often something else is found.
+ */
+const [nearBack, farBack] = [15, 60];
+/** So many signals that moved are something that happened; farther back it must be so many times more. */
+const enoughMoved = 5;
 const lookAhead = 3;
 /** Levels are compared over so many seconds to both sides of a split. */
 const side = 60;
@@ -31,28 +36,39 @@ const enoughVotes = 0.35;
 /** @param firedRow of the first trigger; undefined: nobody knows, all of the window but its beginning is looked at */
 export const liveOnset = (window: SignalWindow, firedRow: number | undefined): LiveOnset => {
   const { length } = window;
-  const from = Math.max(5, firedRow === undefined ? Math.min(30, length >> 2) : Math.floor(firedRow) - lookBack);
-  const to = Math.min(length - 1, firedRow === undefined ? length - 1 : Math.floor(firedRow) + lookAhead);
-  const fallback = Math.max(0, Math.min(length - 1, firedRow === undefined ? length - 5 : Math.floor(firedRow)));
-  if (to <= from) return { row: fallback, share: 0 };
+  if (firedRow === undefined)
+    return onsetWithin(window, Math.max(5, Math.min(30, length >> 2)), length - 1) ?? nowhere(length - 5);
+  const fired = Math.floor(firedRow);
+  const to = Math.min(length - 1, fired + lookAhead);
+  const near = onsetWithin(window, Math.max(5, fired - nearBack), to);
+  if (near !== undefined && near.moved >= enoughMoved) return near;
+  const far = onsetWithin(window, Math.max(5, fired - farBack), to);
+  if (near === undefined) return far ?? nowhere(Math.min(length - 1, fired));
+  return far !== undefined && far.moved >= enoughMoved * near.moved ? far : near;
+};
+
+const nowhere = (row: number): LiveOnset => ({ row: Math.max(0, row), moved: 0 });
+
+const onsetWithin = (window: SignalWindow, from: number, to: number): LiveOnset | undefined => {
+  if (to <= from) return undefined;
   const votes = new Float64Array(to - from + 1);
-  let moved = 0;
+  const voters = new Int32Array(votes.length);
   for (const signal of window.signals) {
     const begin = Math.max(0, from - side);
-    const raw = signal.values.subarray(begin);
+    const raw = signal.values.subarray(begin, Math.min(window.length, to + nearSide + silentRows));
     const vote = bestSplit(isCounter(signal) ? ratesOf(raw) : raw, from - begin, to - begin);
     if (vote === undefined) continue;
-    moved += 1;
     const place = vote.row + begin - from;
     votes[place] = (votes[place] ?? 0) + vote.weight;
+    voters[place] = (voters[place] ?? 0) + 1;
   }
-  if (moved === 0) return { row: fallback, share: 0 };
   // Collectors read once a second, each at its own moment: votes for neighbouring seconds belong together.
   const smooth = votes.map((vote, place) => vote + 0.6 * ((votes[place - 1] ?? 0) + (votes[place + 1] ?? 0)));
   const most = Math.max(...smooth);
+  if (most === 0) return undefined;
   let place = smooth.findIndex((vote) => vote >= most * enoughVotes);
   while (place + 1 < votes.length && (smooth[place + 1] ?? 0) > (smooth[place] ?? 0)) place += 1;
-  return { row: from + place, share: moved / Math.max(1, window.signals.length) };
+  return { row: from + place, moved: [place - 1, place, place + 1].reduce((sum, at) => sum + (voters[at] ?? 0), 0) };
 };
 
 /**

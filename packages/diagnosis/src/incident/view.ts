@@ -20,6 +20,8 @@ export type Reading = {
   readonly high: number;
   /** Median of the last seconds since the onset; NaN where there is nothing. */
   readonly now: number;
+  /** Seconds before the onset of which something is known. */
+  readonly known: number;
   /** Robust deviations from before to now; 0 where one of them is not known. */
   readonly moved: number;
 };
@@ -39,6 +41,8 @@ export type View = {
   readonly ratio: (entity: Entity, above: string, below: string, labels?: Labels) => Reading | undefined;
   /** The newest value of the last seconds. */
   readonly last: (entity: Entity, name: string, labels?: Labels) => number | undefined;
+  /** The newest value however old: of what is told rarely because it stands still. */
+  readonly latest: (entity: Entity, name: string, labels?: Labels) => number | undefined;
   /** Seconds without any sample of an entity, behind the freshest of all; infinite where there never was one. */
   readonly silentFor: (entity: Entity) => number;
   /** A reading of a column that a witness has made itself. */
@@ -87,7 +91,16 @@ export const viewOf = (scene: IncidentScene, onset: number): View => {
     const now = quantileOf(present, 0.5);
     const unit = Math.max(scale, Math.abs(median) * 0.02, 1e-9);
     const moved = Number.isFinite(now) && Number.isFinite(median) ? (now - median) / unit : 0;
-    return { name, labels, values, before: median, high: quantileOf(past, 0.95), now, moved };
+    return {
+      name,
+      labels,
+      values,
+      before: median,
+      high: quantileOf(past, 0.95),
+      known: knownRows(values, onset),
+      now,
+      moved,
+    };
   };
   const columns = new Map<string, Float64Array | undefined>();
   const column = (entity: Entity, name: string, labels: Labels | undefined): Float64Array | undefined => {
@@ -142,12 +155,26 @@ export const viewOf = (scene: IncidentScene, onset: number): View => {
           if (Number.isFinite(values[row])) return values[row];
       return undefined;
     },
+    latest: (entity, name, labels) => {
+      for (const { values } of matching(entity, name, labels)) {
+        const value = values.findLast((each) => Number.isFinite(each));
+        if (value !== undefined) return value;
+      }
+      return undefined;
+    },
     silentFor: (entity) => {
       freshest ??= [...byEntity.keys()].reduce((most, key) => Math.max(most, lastRow(key)), -1);
       const own = lastRow(entity.key);
       return own < 0 ? Number.POSITIVE_INFINITY : freshest - own;
     },
   };
+};
+
+const knownRows = (values: Float64Array, onset: number): number => {
+  let known = 0;
+  for (let row = Math.max(0, onset - baselineRows); row < onset - 1; row += 1)
+    if (Number.isFinite(values[row])) known += 1;
+  return known;
 };
 
 /** The labels by which a reader finds the chart again. */

@@ -107,6 +107,14 @@ export const faults: readonly Fault[] = [
     place: atSite,
   },
   {
+    cause: 'one-way partition',
+    turn: (dials) => {
+      dials.reachable = false;
+      dials.hears = true;
+    },
+    place: atSite,
+  },
+  {
     cause: 'site lost',
     turn: (dials) => {
       dials.database = 'gone';

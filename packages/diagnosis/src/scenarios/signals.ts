@@ -45,6 +45,7 @@ export const signalsOf = (
 ): SignalWindow => {
   const figures: Figures = new Map();
   const totals = new Map<string, number>();
+  const messages: Messages = new Map();
   for (const [row, second] of seconds.entries())
     for (const site of siteNames) {
       const now = second[site];
@@ -54,7 +55,7 @@ export const signalsOf = (
         count: writer(figures, seconds.length, row, base, true, totals),
       });
       tellHost(site, now, second, random, at);
-      tellInstance(site, now, random, at);
+      tellInstance(site, now, random, at, messages);
       tellGateway(site, now, second, random, at);
     }
   const signals = [...figures.values()].map(
@@ -99,22 +100,28 @@ const tellHost = (
   count('node_netstat_Tcp_OutSegs', segments);
   const towards = Math.max(dials.loss, ...siteNames.map((other) => (other === site ? 0 : all[other].dials.loss / 2)));
   count('node_netstat_Tcp_RetransSegs', segments * towards * vary(random, 0.3) + (random.next() < 0.05 ? 1 : 0));
+  count('node_netstat_TcpExt_TCPSynRetrans', !dials.reachable ? (dials.hears ? 5 : 0.3) * vary(random, 0.3) : 0);
+  const agent = at({ job: 'coequal_agent', instance: host, host, site }).level;
   for (const peer of siteNames) {
     if (peer === site || !all[peer].dials.reachable || !dials.reachable) continue;
     const trip = 0.005 + 2 * Math.max(dials.delaySeconds, all[peer].dials.delaySeconds);
-    level('coequal_peer_round_trip_seconds', trip * vary(random, 0.05), { peer: hostAt(peer) });
-    level('coequal_clock_offset_seconds', all[peer].dials.clockOffset - dials.clockOffset + 0.002 * random.next(), {
+    agent('coequal_clock_round_trip_seconds', trip * vary(random, 0.05), { peer: hostAt(peer) });
+    agent('coequal_clock_offset_seconds', all[peer].dials.clockOffset - dials.clockOffset + 0.002 * random.next(), {
       peer: hostAt(peer),
     });
   }
 };
 
-const tellInstance = (site: SiteName, now: Second, random: Random, at: At): void => {
+/** Group messages of an instance so far: their number, and the time that all of them took. */
+type Messages = Map<SiteName, { readonly count: number; readonly seconds: number }>;
+
+const tellInstance = (site: SiteName, now: Second, random: Random, at: At, messages: Messages): void => {
   const instance = instanceAt(site);
   const { level, count } = at({ job: 'mysql', instance, host: hostAt(site), site, service: 'bank' });
   const { dials } = now;
   const answers = dials.database === 'up' || dials.database === 'isolated';
   level('mysql_up', answers ? 1 : 0);
+  count('node_netstat_TcpExt_TCPSynRetrans', !dials.reachable ? (dials.hears ? 5 : 0.3) * vary(random, 0.3) : 0);
   const agent = at({ job: 'coequal_agent', instance: hostAt(site), host: hostAt(site), site });
   agent.level('coequal_collector_duration_seconds', dials.database === 'silent' ? 0.8 : 0.01 * vary(random, 0.3), {
     collector: 'mariadb',
@@ -153,7 +160,12 @@ const tellInstance = (site: SiteName, now: Second, random: Random, at: At): void
   status('innodb_data_pending_fsyncs', dials.diskSeconds > 0.02 ? 1 : 0);
   counts('bytes_sent', now.requests * 800 + dials.sentBytes);
   status('innodb_buffer_pool_bytes_data', 5e8 * vary(random, 0.005));
-  level('mysql_galera_evs_repl_latency_avg_seconds', now.groupLatency);
+  // The server tells the mean of all messages, which hardly moves.
+  const before = messages.get(site) ?? { count: 0, seconds: 0 };
+  const all = { count: before.count + 50, seconds: before.seconds + 50 * now.groupLatency };
+  messages.set(site, all);
+  level('mysql_galera_evs_repl_latency_avg_seconds', all.seconds / all.count);
+  level('mysql_galera_evs_repl_latency_sample_size', all.count);
 };
 
 const tellGateway = (

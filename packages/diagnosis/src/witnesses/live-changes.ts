@@ -13,7 +13,16 @@ type Speaks = readonly (readonly [cause: CauseName, strength: number])[];
 
 const dropsIndex = /drop\s+(index|key|constraint)|index .* (dropped|removed)|dropped index/i;
 
-const causesOf = ({ change, text }: ChangeEvent): Speaks => {
+/** Settings that only say what is written down, and those that change how the server works. */
+const quietSetting =
+  /long_query_time|slow_query|log_(error|warnings|output|slow|queries|bin_trust)|performance_schema|userstat|comment/i;
+const strongSetting =
+  /max_(user_)?connections|read_only|flush_log|sync_binlog|io_capacity|buffer_pool|log_file_size|wsrep_|slave_|applier|timeout|thread|max_statement_time|optimizer|join_buffer|sort_buffer|tmp_table|max_allowed|isolation|query_cache|table_open_cache|general_log|innodb_/i;
+
+/** A setting works at once, so it is a suspect for a short time only: half after so many milliseconds. */
+const settingHalfLifeMs = 30_000;
+
+const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
   switch (change) {
     case 'ddl':
       return dropsIndex.test(text)
@@ -26,7 +35,7 @@ const causesOf = ({ change, text }: ChangeEvent): Speaks => {
             ['missing index', 0.2],
           ];
     case 'setting':
-      return [['setting changed', 0.85]];
+      return [['setting changed', quietSetting.test(text) ? 0.2 : strongSetting.test(text) ? 0.9 : 0.6]];
     case 'backup':
       return [['backup', 0.9]];
     case 'job':
@@ -41,7 +50,9 @@ const causesOf = ({ change, text }: ChangeEvent): Speaks => {
         ['load spike', 0.2],
       ];
     case 'stop':
-      return [['instance stopped', 0.6]];
+      // An agent that ended says nothing of what it watched.
+      if (place.gateway !== undefined) return [['gateway stopped', 0.6]];
+      return place.instance === undefined ? [] : [['instance stopped', 0.6]];
     case 'clock':
       return [['clock offset', 0.8]];
     case 'restart':
@@ -81,7 +92,10 @@ export const changeFindings = (view: View): readonly Finding[] => {
         witness: 'changes',
         cause,
         place: place === event.place || instance === undefined ? event.place : place,
-        strength: strength * Math.min(1, weight * 1.6),
+        strength:
+          strength *
+          Math.min(1, weight * 1.6) *
+          (event.change === 'setting' ? 0.5 ** (seconds / (settingHalfLifeMs / 1_000)) : 1),
         text: `${event.text}, ${when}`,
         evidence: [{ text: `${event.text}, ${when}${event.by === undefined ? '' : `, by ${event.by}`}` }],
       };

@@ -7,6 +7,7 @@
 import type { PackageChoice } from './catalog.ts';
 
 export type CompanionName =
+  | 'alertmanager'
   | 'connector-j'
   | 'dbd-mariadb'
   | 'dnsmasq'
@@ -18,6 +19,7 @@ export type CompanionName =
   | 'php-mysqli'
   | 'postgres-exporter'
   | 'postgresql'
+  | 'prometheus'
   | 'pymysql'
   | 'softhsm'
   | 'sysbench'
@@ -44,6 +46,13 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     packages: [],
     alone: [['softhsm2'], ['libsofthsm2'], ['opensc'], ['opensc-pkcs11']],
     files: ['usr/bin/pkcs11-tool', 'usr/bin/softhsm2-util', 'usr/lib/softhsm/libsofthsm2.so'],
+  },
+  // The references that rule evaluation and notifications are compared with.
+  prometheus: { packages: [], alone: [['prometheus']], files: ['usr/bin/promtool'] },
+  alertmanager: {
+    packages: [],
+    alone: [['prometheus-alertmanager']],
+    files: ['usr/bin/prometheus-alertmanager', 'usr/bin/amtool'],
   },
   dnsmasq: { packages: [['dnsmasq-base']], alone: [], files: ['usr/sbin/dnsmasq'] },
   'node-exporter': {

@@ -213,6 +213,8 @@ const performanceSchemaLines: readonly string[] = [
   'performance_schema_instrument=%=OFF',
   'performance_schema_instrument=statement/%=ON',
   'performance_schema_instrument=transaction=ON',
+  // Who holds the definition of a table that others wait for: without it a blocking schema change has no name.
+  'performance_schema_instrument=wait/lock/metadata/sql/mdl=ON',
   'performance_schema_digests_size=1000',
   'performance_schema_max_digest_length=1024',
   'performance_schema_events_statements_history_size=0',

@@ -4,11 +4,13 @@
  */
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { formatBytes, systemClock } from '@coequal/kernel';
+import { benchAgent } from './agent.ts';
 import { benchClients } from './clients.ts';
 import { benchDiagnosis } from './diagnosis.ts';
 import type { Figure } from './figures.ts';
 import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
+import { benchIngest } from './ingest.ts';
 import { benchMemory } from './memory.ts';
 import { benchSignals } from './signals.ts';
 import { benchStall } from './stall.ts';
@@ -29,6 +31,8 @@ const benches = {
   clients: benchClients,
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
+  agent: benchAgent,
+  ingest: benchIngest,
   diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;
 

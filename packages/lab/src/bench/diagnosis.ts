@@ -3,6 +3,7 @@
  * published. The data is looked for beside the checkout and never shipped. Figures are shares that went wrong, so that
  * less is better as everywhere in the bench; the spread is over classes (or machines), so the largest is the worst one's.
  */
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,6 +15,7 @@ import {
   compound,
   correlate,
   diagnose,
+  diagnoseIncident,
   firstRight,
   learnProfiles,
   makeWindow,
@@ -31,6 +33,7 @@ import {
 } from '@coequal/diagnosis';
 import { fail, seededRandom } from '@coequal/kernel';
 import { type Figure, figureOf } from './figures.ts';
+import { incidentScene } from './incident-scene.ts';
 import { type BenchOptions, type BenchTools, counting } from './tools.ts';
 
 const parts: Readonly<Record<string, (folder: string, tools: BenchTools, runs: number) => Promise<void>>> = {
@@ -52,10 +55,17 @@ export const benchDiagnosis = async (options: BenchOptions, tools: BenchTools): 
     });
   for (const name of chosen) {
     tools.signal.throwIfAborted();
+    // Who asked for nothing in particular gets what can be measured here; who named data or part is told what is missing.
+    if (options.parts === undefined && options.datasets === undefined && !isThere(name)) {
+      tools.progress(`diagnosis: ${name} skipped: no datasets. Name their folder with --datasets.`);
+      continue;
+    }
     tools.progress(`diagnosis: ${name} …`);
     await parts[name]?.(options.datasets ?? besideCheckout, tools, options.runs ?? defaultRuns);
   }
 };
+
+const isThere = (part: string): boolean => part === 'cost' || existsSync(`${besideCheckout}/${part}/train.ndjson.gz`);
 
 /** A dataset is some megabytes; what unpacks to more than this is something else. */
 const maximumBytes = 512 * 2 ** 20;
@@ -282,6 +292,17 @@ const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> =>
       bar: 50,
       peer: { name: 'CIRCA, as published', values: [578] },
       note: `${costSignals} signals of ${costRows} samples, ${costIncidents} known incidents, stretch not given, in CPU time`,
+    }),
+  );
+  const scene = incidentScene(costSignals, costRows);
+  diagnoseIncident(scene);
+  figure(
+    figureOf({
+      name: 'diagnosis/incident/cpu',
+      unit: 'ms',
+      values: counting(runs).map(() => cpuMs(() => diagnoseIncident(scene))),
+      bar: 50,
+      note: `a live incident: ${costSignals} signals of ${costRows} samples of three sites, in CPU time`,
     }),
   );
   figure(correlationFigure(runs));

@@ -1,7 +1,7 @@
 /**
  * `bench signals`: what it costs to take in 100,000 samples, in each form they come in and into the live window, and what
  * reading this host once costs. In processor time of this process, so that what else the machine does stays out of it. It
- * starts no lab.
+ * starts no lab; the part `mariadb` starts a server.
  */
 import { fail } from '@coequal/kernel';
 import {
@@ -15,6 +15,7 @@ import {
   writeExposition,
 } from '@coequal/signals';
 import { figureOf, tenth } from './figures.ts';
+import { measureMariadb } from './signals-mariadb.ts';
 import { type Bench, type BenchTools, counting } from './tools.ts';
 
 const defaultRuns = 5;
@@ -28,8 +29,9 @@ const barMs = 1_000;
 const hostBarMs = 10;
 const collections = 20;
 
-const partNames = ['window', 'text', 'remote-write', 'host'] as const;
-type Part = (typeof partNames)[number];
+const partNames = ['window', 'text', 'remote-write', 'host', 'mariadb'] as const;
+/** Those of one figure each, without a server. */
+type Part = Exclude<(typeof partNames)[number], 'mariadb'>;
 
 type Measured = { readonly cpuMs: number; readonly detail?: Readonly<Record<string, number | string>> };
 
@@ -91,11 +93,12 @@ export const benchSignals: Bench = async (options, tools) => {
         problem: `The bench signals has no part ${part}; it has ${partNames.join(', ')}.`,
         help: 'coequal bench --help',
       });
-    await measure(part, options.runs ?? defaultRuns, tools);
+    const runs = options.runs ?? defaultRuns;
+    await (part === 'mariadb' ? measureMariadb(runs, tools) : measure(part, runs, tools));
   }
 };
 
-const isPart = (text: string): text is Part => partNames.some((name) => name === text);
+const isPart = (text: string): text is (typeof partNames)[number] => partNames.some((name) => name === text);
 
 const measure = async (part: Part, runs: number, tools: BenchTools): Promise<void> => {
   const found: Measured[] = [];

@@ -57,8 +57,8 @@ export const drillDiagnosis = async (
     try {
       const made = ports.fault(planned.fault);
       const watched = watchFault(planned, begunMs, made, times.holdMs, ports);
-      const { sights, inForceMs } = await watched;
-      await ports.heal();
+      // Whatever happens to the watching: what was broken is put back.
+      const { sights, inForceMs } = await watched.finally(() => made.then(ports.heal, nothing));
       const later = await calm(ports, begunMs);
       const verdict = judgeFault(planned, inForceMs, sights, later);
       verdicts.push(verdict);
@@ -73,6 +73,9 @@ export const drillDiagnosis = async (
   }
   return { verdicts, healthyMs, falseIncidents, skipped };
 };
+
+/** A fault that could not be made needs no healing. */
+const nothing = (): void => undefined;
 
 /** Work faults begin when their program has begun; damage, when it is asked for. */
 const watchFault = async (

@@ -8,7 +8,7 @@ export type PlatformPort = {
   readonly incidentsSince: (fromMs: number) => Promise<readonly Incident[]>;
 };
 
-const answerMs = 2_000;
+const answerMs = 10_000;
 
 export const platformAt = (url: string, signal: AbortSignal): PlatformPort => {
   const ask = async (path: string): Promise<unknown> => {

@@ -53,7 +53,7 @@ export const withOperations = (estate: Estate, plan: OperationsPlan): Estate => 
         knowledge: `${plan.folder}/knowledge.json`,
         liveMinutes: 15,
         liveSignals: 50_000,
-        liveMemoryBytes: 256 * 2 ** 20,
+        liveMemoryBytes: 96 * 2 ** 20,
       },
     ],
   };
@@ -68,6 +68,8 @@ const agentOf = (estate: Estate, plan: OperationsPlan, site: string, host: Host)
     name: host.name,
     host: host.name,
     port: plan.agentPort(site),
+    // Over the ways between the sites: from there the others compare clocks, and measure how long these ways take.
+    timePort: plan.agentPort(site) + 1,
     stateFolder: agentFolder(plan.folder, host.name),
     wholeMachine: false,
     ...(device === undefined ? {} : { devices: [device] }),

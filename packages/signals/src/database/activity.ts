@@ -22,9 +22,6 @@ export type StatementDelta = StatementRow & { readonly delta: StatementCounters 
 
 /** More kinds than this are not remembered; the least active are forgotten first. */
 const memoryLimit = 5_000;
-/** More than the detail may hold: its reader leaves out some. */
-const tellLimit = 40;
-
 const names = [
   'calls',
   'seconds',
@@ -62,7 +59,7 @@ export class StatementMemory {
       if (this.#known.size <= memoryLimit) break;
       this.#known.delete(key);
     }
-    return found.sort((a, b) => b.delta.seconds - a.delta.seconds).slice(0, tellLimit);
+    return found.sort((a, b) => b.delta.seconds - a.delta.seconds);
   }
 }
 

@@ -8,13 +8,28 @@ export const point = (name: string, labels: readonly Label[], value: number): Po
   value,
 });
 
-/** The families of these points, each once. What a server counts under a name of its own has no known type. */
-export const familiesOf = (points: readonly Point[], unknown: RegExp): readonly Family[] => {
-  const found = new Map<string, Family>();
-  for (const { name } of points) {
-    if (found.has(name)) continue;
-    const type = name.endsWith('_total') ? 'counter' : unknown.test(name) ? 'unknown' : 'gauge';
-    found.set(name, { name, type });
-  }
-  return [...found.values()];
+/** Makes the families of points, each once. `unknown`: names under which a server counts and shows what it likes. */
+export const familiesBy = (unknown: RegExp): ((points: readonly Point[]) => readonly Family[]) => {
+  const known = new Map<string, Family>();
+  const familyOf = (name: string): Family => {
+    let family = known.get(name);
+    if (family === undefined) {
+      const type = name.endsWith('_total') ? 'counter' : unknown.test(name) ? 'unknown' : 'gauge';
+      family = { name, type };
+      if (known.size >= familyLimit) known.clear();
+      known.set(name, family);
+    }
+    return family;
+  };
+  return (points) => {
+    const found = new Set<Family>();
+    let last = '';
+    for (const { name } of points) {
+      if (name !== last) found.add(familyOf(name));
+      last = name;
+    }
+    return [...found];
+  };
 };
+
+const familyLimit = 10_000;

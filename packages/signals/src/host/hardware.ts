@@ -39,12 +39,13 @@ export const readMemoryErrors = ({ thing, file, text }: ThingFile, out: Readings
 };
 
 /** Inputs of sensors in a folder of /sys/class/hwmon that are read. */
-export const isSensorFile = (file: string): boolean => /^(temp|fan)\d+_(input|fault)$/.test(file);
+export const isSensorFile = (file: string): boolean =>
+  /^((temp|fan)\d+_(input|fault)|(in|curr|power)\d+_input|power\d+_average)$/.test(file);
 
 /** `thing` is the chip as node_exporter names it, made by `chipName`. */
 export const readSensor = ({ thing, file, text }: ThingFile, out: Readings): void => {
   const [line = ''] = out.linesOf(`/sys/class/hwmon/${thing}/${file}`, text);
-  const [, sensor = '', kind, what] = /^((temp|fan)\d+)_(input|fault)$/.exec(file) ?? [];
+  const [, sensor = '', kind, what] = /^((temp|fan|in|curr|power)\d+)_(input|fault|average)$/.exec(file) ?? [];
   const labels = [
     ['chip', thing],
     ['sensor', sensor],
@@ -53,7 +54,10 @@ export const readSensor = ({ thing, file, text }: ThingFile, out: Readings): voi
   if (wholeOf(line.trim()) === undefined) return;
   if (what === 'fault') out.addText(0, `node_hwmon_${kind}_fault`, labels, line.trim());
   else if (kind === 'temp') out.addText(0, 'node_hwmon_temp_celsius', labels, line.trim(), 1e-3);
-  else out.addText(0, 'node_hwmon_fan_rpm', labels, line.trim());
+  else if (kind === 'fan') out.addText(0, 'node_hwmon_fan_rpm', labels, line.trim());
+  else if (kind === 'in') out.addText(0, 'node_hwmon_in_volts', labels, line.trim(), 1e-3);
+  else if (kind === 'curr') out.addText(0, 'node_hwmon_curr_amps', labels, line.trim(), 1e-3);
+  else out.addText(0, `node_hwmon_power_${what === 'average' ? 'average_' : ''}watt`, labels, line.trim(), 1e-6);
 };
 
 /** The chip's name from its device's bus and folder, as node_exporter joins them. */

@@ -21,6 +21,8 @@ const wantedOfVmstat = /^(oom_kill|pgpg|pswp|pg.*fault)/;
 /** Paging, swapping, faults, and processes that were killed for memory. */
 export const readVmstat = (text: string, out: Readings): void => {
   for (const [index, line] of out.linesOf('/proc/vmstat', text).entries()) {
+    // Most of its lines are not wanted.
+    if (!wantedOfVmstat.test(line)) continue;
     const [key = '', value] = wordsOf(line);
     if (wantedOfVmstat.test(key)) out.addText(index, `node_vmstat_${key}`, noLabels, value);
   }

@@ -1,64 +1,15 @@
 /**
- * Changes that a reading shows, found by counters that are read anyway: restarts by the uptime, membership by the number of the
+ * Changes that a reading shows, found by counters that are read anyway: membership by the number of the
  * group's configuration, schema changes and accounts by the counters of their statements (`Com_alter_table`, …). The group applies a
  * schema change on every member by the same statement, which every member counts; so each sees it, wherever it was made.
- *
- * What several members of a group tell of one and the same change has one identifier: of the service, what was changed, and the time
- * cut to half minutes. (One in the middle of the cut is told twice, which is less wrong than two changes told as one.)
  */
-import { createHash } from 'node:crypto';
-import type { ChangeEvent, ChangeKind, Place } from '@coequal/contract';
+import type { ChangeEvent, ChangeKind } from '@coequal/contract';
 import { numberOf, type Row, textOf } from '../database/answer.ts';
+import { changeEvent, type Whereabouts } from '../database/changes.ts';
 import { maskLiterals } from '../database/mask.ts';
 import type { Process } from './sessions.ts';
 import { tidyDigest } from './statements.ts';
 import type { NamedRow } from './status.ts';
-
-const timeCutMs = 30_000;
-const textLimit = 300;
-
-/** Where the change was made, and what of that is the same for every member of the group. */
-export type Whereabouts = { readonly place: Place; readonly instance: string; readonly grouped: boolean };
-
-/** Of the whole service where the group shares it, of the instance otherwise. */
-export const sharedPlace = ({ place, grouped }: Whereabouts): Place =>
-  grouped && place.service !== undefined ? { service: place.service } : place;
-
-export const changeEvent = (
-  where: Whereabouts,
-  kind: ChangeKind,
-  text: string,
-  key: string,
-  atMs: number,
-  more: { readonly shared?: boolean; readonly by?: string; readonly source: string },
-): ChangeEvent => {
-  const shared = more.shared === true && where.grouped && where.place.service !== undefined;
-  const owner = shared ? `service ${where.place.service}` : `instance ${where.instance}`;
-  const digest = createHash('sha256').update(`${owner}\n${kind}\n${key}`).digest('hex').slice(0, 24);
-  return {
-    kind: 'change',
-    id: `${kind}:${digest}:${shared ? Math.floor(atMs / timeCutMs) : Math.round(atMs)}`,
-    atMs,
-    place: shared ? sharedPlace(where) : where.place,
-    change: kind,
-    text: text.length > textLimit ? `${text.slice(0, textLimit - 1)}…` : text,
-    ...(more.by === undefined ? {} : { by: more.by.slice(0, 200) }),
-    source: more.source,
-  };
-};
-
-/** Seconds since the server began; a value below what must have passed since the reading before means that it began anew. */
-export class RestartWatch {
-  #before: { readonly uptime: number; readonly readMs: number } | undefined;
-
-  /** `monotonicMs`: of a clock that nobody sets. True for a restart since the reading before. */
-  step(uptime: number, monotonicMs: number): boolean {
-    const before = this.#before;
-    this.#before = { uptime, readMs: monotonicMs };
-    // Whole seconds on both ends, and a reading may be late.
-    return before !== undefined && uptime < before.uptime + (monotonicMs - before.readMs) / 1_000 - 3;
-  }
-}
 
 type Membership = {
   readonly configuration: string;
@@ -105,7 +56,7 @@ export class MembershipWatch {
 const missingIn = (these: readonly string[], others: readonly string[]): readonly string[] =>
   these.filter((one) => one !== 'AUTO' && !others.includes(one));
 
-/** Counters of statements that change something beyond rows, as SHOW GLOBAL STATUS names them, and the words their statements begin with. */
+/** Counters of statements that change something beyond rows (`Com_…` of the status), and the words their statements begin with. */
 const watched: readonly (readonly [counter: string, kind: ChangeKind, words: RegExp, shown: string])[] = [
   ...(
     [
@@ -184,7 +135,7 @@ export class StatementWatch {
   /** True when texts should be looked for: the counters say that there was something. */
   count(status: readonly NamedRow[], atMs: number): boolean {
     const counts = new Map<string, number>();
-    for (const [name, value] of status) if (name.startsWith('Com_')) counts.set(name.slice(4), Number(value));
+    for (const [name, value] of status) if (name.startsWith('com_')) counts.set(name.slice(4), Number(value));
     const before = this.#counts;
     this.#counts = counts;
     if (before === undefined) return false;
@@ -220,14 +171,14 @@ export class StatementWatch {
         ended.splice(at, 1);
         return false;
       }
-      const process = running.find((one) => !used.has(one) && words.test(beginningOf(one.statement)));
-      if (process !== undefined) {
-        used.add(process);
-        this.#running.set(`${process.id}\n${process.statement}`, pending.atMs);
+      const session = running.find((one) => !used.has(one) && words.test(beginningOf(one.statement)));
+      if (session !== undefined) {
+        used.add(session);
+        this.#running.set(`${session.id}\n${session.statement}`, pending.atMs);
         tell(
-          maskLiterals(process.statement, 'mysql'),
+          maskLiterals(session.statement, 'mysql'),
           'processlist',
-          process.user === 'system user' ? undefined : process.user,
+          session.user === 'system user' ? undefined : session.user,
         );
         return false;
       }
@@ -268,4 +219,4 @@ const beginningOf = (statement: string): string => maskLiterals(statement, 'mysq
  * brackets, and no further than the name of what is changed.
  */
 const keyOf = (shown: string, text: string): string =>
-  `${shown} ${text.replaceAll(/[`"]/g, '').replace(/\(.*$/, '').toUpperCase().split(/\s+/).slice(0, 6).join(' ')}`;
+  `${shown} ${text.replaceAll(/[`"]/g, '').replace(/\(.*$/, '').toUpperCase().split(/\s+/).slice(0, 5).join(' ')}`;

@@ -3,7 +3,7 @@
  * from the list of those held and wanted. For the latter the server does not say who blocks; it follows from which kinds go together.
  */
 import { numberOf, type Row, textOf } from '../database/answer.ts';
-import type { LockWait } from './blocking.ts';
+import type { LockWait } from '../database/blocking.ts';
 import type { Transaction } from './sessions.ts';
 
 /** As the detail may hold. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type BlockingTree, blockingTrees, type LockWait } from '../database/blocking.ts';
 import type { Point } from '../sample.ts';
-import { type BlockingTree, blockingTrees, type LockWait } from './blocking.ts';
 import { parseServerValue, readGlobalStatus, readGlobalVariables } from './status.ts';
 
 const shown = (points: readonly Point[]): readonly string[] =>
@@ -86,7 +86,10 @@ test.each([
   ['OFF', 0],
   ['non-Primary', 0],
   ['Connecting', 0],
-  ['binlog.000042', 42],
+  ['binlog.000042', undefined],
+  ['Nov 25 17:49:10 2026 GMT', 1_795_628_950],
+  ['2026-11-25 17:49:10', 1_795_628_950],
+  ['Nov 35 17:49:10 2026 GMT', undefined],
   ['', undefined],
   ['Synced', undefined],
   ['10.11.6', undefined],

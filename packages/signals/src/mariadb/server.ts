@@ -3,6 +3,8 @@
  * MySQL's side is written from its documentation and tried on rows of its shape only: no distribution that we test on has its server.
  */
 
+import type { NamedRow } from './status.ts';
+
 export type Flavour = 'mariadb' | 'mysql';
 export type Server = { readonly flavour: Flavour; readonly major: number; readonly minor: number };
 
@@ -22,7 +24,7 @@ const atLeast = ({ major, minor }: Server, wantedMajor: number, wantedMinor: num
  * MariaDB reads.
  */
 export const firstSettings = (statementMs: number): readonly string[] => [
-  `SET SESSION /*M!100200 wsrep_sync_wait = 0, wsrep_dirty_reads = 1, max_statement_time = ${statementMs / 1_000}, */ innodb_lock_wait_timeout = 1`,
+  `SET SESSION /*M!100200 wsrep_sync_wait = 0, wsrep_dirty_reads = 1, max_statement_time = ${statementMs / 1_000}, */ innodb_lock_wait_timeout = 1, group_concat_max_len = 4194304`,
   'SET SESSION TRANSACTION READ ONLY',
 ];
 
@@ -30,6 +32,31 @@ export const furtherSettings = ({ flavour }: Server, statementMs: number): strin
   flavour === 'mariadb'
     ? 'SET SESSION lock_wait_timeout = 0'
     : `SET SESSION lock_wait_timeout = 1, max_execution_time = ${Math.round(statementMs)}`;
+
+const [betweenParts, betweenRows] = ['\u0001', '\u0002'];
+
+/** Hundreds of rows as one: what a row costs both ends would be most of the cost of a reading. */
+const asOneRow = (server: Server, table: 'STATUS' | 'VARIABLES', condition: string): string =>
+  `SELECT GROUP_CONCAT(VARIABLE_NAME, '${betweenParts}', VARIABLE_VALUE SEPARATOR '${betweenRows}') AS coequal_own FROM ${
+    server.flavour === 'mariadb' ? 'information_schema.GLOBAL_' : 'performance_schema.global_'
+  }${server.flavour === 'mariadb' ? table : table.toLowerCase()}${condition}`;
+
+export const status = (server: Server): string => asOneRow(server, 'STATUS', '');
+
+/** Without positions: they are no settings, and the rest stands still. */
+export const variables = (server: Server): string =>
+  asOneRow(
+    server,
+    'VARIABLES',
+    " WHERE VARIABLE_NAME NOT IN ('gtid_binlog_pos', 'gtid_binlog_state', 'gtid_current_pos', 'gtid_slave_pos', 'gtid_executed', 'gtid_purged', 'timestamp')",
+  );
+
+/** Names in small letters: engines and versions differ in case. */
+export const readOneRow = (text: string): readonly NamedRow[] =>
+  text.split(betweenRows).flatMap((row) => {
+    const at = row.indexOf(betweenParts);
+    return at < 0 ? [] : [[row.slice(0, at).toLowerCase(), row.slice(at + 1)] as const];
+  });
 
 /** Number of the own session, and of the thread that serves it. */
 export const ownThread = (server: Server): string =>

@@ -4,10 +4,10 @@
  */
 import type { DatabaseSession } from '@coequal/contract';
 import { numberOf, type Row, textOf } from '../database/answer.ts';
+import type { LockWait } from '../database/blocking.ts';
 import { maskLiterals } from '../database/mask.ts';
 import { point } from '../database/points.ts';
 import type { Point } from '../sample.ts';
-import type { LockWait } from './blocking.ts';
 
 export type Process = {
   readonly id: number;
@@ -86,7 +86,7 @@ const isIdleThread = ({ command, user, state }: Process): boolean =>
   (user === 'system user' && (command === 'Sleep' || /idle|waiting for|has read all/i.test(state))) ||
   user === 'event_scheduler';
 
-export const isWorking = (process: Process): boolean => process.command !== 'Sleep' && !isIdleThread(process);
+export const isWorking = (one: Process): boolean => one.command !== 'Sleep' && !isIdleThread(one);
 
 export const waitsForMetadata = ({ state }: Process): boolean => /^Waiting for .*(metadata|backup) lock/i.test(state);
 

@@ -72,13 +72,11 @@ export const tidyDigest = (text: string): string =>
     .replaceAll(/ ?\. ?/g, '.')
     .replaceAll(/\( /g, '(')
     .replaceAll(/ ([),;])/g, '$1')
-    .replaceAll(/@ ?\?/g, '@?')
+    .replaceAll(/\? ?@ ?\?/g, '?@?')
     // How MariaDB writes the word USER of CREATE USER there.
     .replace(/^(CREATE|ALTER|DROP|RENAME) SYSTEM_USER\b/, '$1 USER');
 
 const watchers: ReadonlySet<string> = new Set([
-  'SHOW GLOBAL STATUS',
-  'SHOW GLOBAL VARIABLES',
   'SHOW PROCESSLIST',
   'SHOW ALL SLAVES STATUS',
   'SHOW SLAVE STATUS',

@@ -7,7 +7,7 @@
 
 import { point } from '../database/points.ts';
 import { parseNumber } from '../exposition/number.ts';
-import type { Label, Point } from '../sample.ts';
+import { type Label, type Labels, labelsOf, type Point } from '../sample.ts';
 
 /** A row of both statements: name and value, as text. */
 export type NamedRow = readonly [name: string, value: string];
@@ -19,54 +19,64 @@ const rowLimit = 10_000;
 const statusFamilies = /^(com|handler|connection_errors|innodb_buffer_pool_pages|innodb_rows|performance_schema)_(.*)$/;
 const prefix = 'mysql_global_status';
 
+/** What a variable's name says, whatever its value: found once, because the same few hundred names come every second. */
+type Meaning = { readonly name: string; readonly metric: string | undefined; readonly labels: Labels };
+const meanings = new Map<string, Meaning>();
+const meaningLimit = 5_000;
+
+const meaningOf = (variable: string): Meaning => {
+  const known = meanings.get(variable);
+  if (known !== undefined) return known;
+  if (meanings.size >= meaningLimit) meanings.clear();
+  const found = findMeaning(variable);
+  meanings.set(variable, found);
+  return found;
+};
+
+const findMeaning = (variable: string): Meaning => {
+  const name = metricPart(variable) ?? '';
+  const [, family, rest = ''] = statusFamilies.exec(name) ?? [];
+  const of = (metric: string | undefined, labels: readonly Label[] = []): Meaning => ({
+    name,
+    metric: name === '' || metric === undefined ? undefined : `${prefix}_${metric}`,
+    labels: labelsOf(labels) ?? [],
+  });
+  switch (family) {
+    case 'com':
+      return of('commands_total', [['command', rest]]);
+    case 'handler':
+      return of('handlers_total', [['handler', rest]]);
+    case 'connection_errors':
+      return of('connection_errors_total', [['error', rest]]);
+    case 'innodb_rows':
+      return of('innodb_row_ops_total', [['operation', rest]]);
+    case 'performance_schema':
+      return of('performance_schema_lost_total', [['instrumentation', rest]]);
+    case 'innodb_buffer_pool_pages':
+      // States of pages are a gauge, `total` is their sum, and what else there is counts what was done with pages.
+      if (rest === 'total') return of(undefined);
+      if (rest === 'dirty') return of('buffer_pool_dirty_pages');
+      return pageStates.has(rest)
+        ? of('buffer_pool_pages', [['state', rest]])
+        : of('buffer_pool_page_changes_total', [['operation', rest]]);
+    default:
+      return of(name);
+  }
+};
+
+const pageStates: ReadonlySet<string> = new Set(['data', 'free', 'misc', 'old']);
+
 export const readGlobalStatus = (rows: readonly NamedRow[]): readonly Point[] => {
   const points: Point[] = [];
   const texts = new Map<string, string>();
   for (const [variable, text] of rows.slice(0, rowLimit)) {
-    const name = metricPart(variable);
-    if (name === undefined) continue;
+    const { name, metric, labels } = meaningOf(variable);
+    if (name === '') continue;
     const value = parseServerValue(text);
     if (value === undefined) texts.set(name, text);
-    else points.push(...statusPoint(name, value));
+    else if (metric !== undefined) points.push({ name: metric, labels, value });
   }
   return [...points, ...galeraInfo(texts)];
-};
-
-const statusPoint = (name: string, value: number): readonly Point[] => {
-  const [, family, rest = ''] = statusFamilies.exec(name) ?? [];
-  switch (family) {
-    case 'com':
-      return [point(`${prefix}_commands_total`, [['command', rest]], value)];
-    case 'handler':
-      return [point(`${prefix}_handlers_total`, [['handler', rest]], value)];
-    case 'connection_errors':
-      return [point(`${prefix}_connection_errors_total`, [['error', rest]], value)];
-    case 'innodb_buffer_pool_pages':
-      return bufferPoolPoint(rest, value);
-    case 'innodb_rows':
-      return [point(`${prefix}_innodb_row_ops_total`, [['operation', rest]], value)];
-    case 'performance_schema':
-      return [point(`${prefix}_performance_schema_lost_total`, [['instrumentation', rest]], value)];
-    default:
-      return [point(`${prefix}_${name}`, [], value)];
-  }
-};
-
-/** States of pages are a gauge, `total` is their sum, and what else there is counts what was done with pages. */
-const bufferPoolPoint = (rest: string, value: number): readonly Point[] => {
-  switch (rest) {
-    case 'data':
-    case 'free':
-    case 'misc':
-    case 'old':
-      return [point(`${prefix}_buffer_pool_pages`, [['state', rest]], value)];
-    case 'dirty':
-      return [point(`${prefix}_buffer_pool_dirty_pages`, [], value)];
-    case 'total':
-      return [];
-    default:
-      return [point(`${prefix}_buffer_pool_page_changes_total`, [['operation', rest]], value)];
-  }
 };
 
 const latencyParts = ['min', 'avg', 'max', 'stdev', 'sample_size'] as const;
@@ -141,14 +151,28 @@ const words: ReadonlyMap<string, number> = new Map([
   ['disconnected', 0],
 ]);
 
-/** Numbers, switches, and names of binary logs (`binlog.000042` is 42); undefined for any other text. */
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Nov 25 17:49:10 2026 GMT` (when a certificate ends) or `2026-11-25 17:49:10`, as seconds since 1970. */
+const timeOf = (text: string): number | undefined => {
+  if (text.length < 19 || text.length > 24) return undefined;
+  const [, month = '', day, clock, year] = /^([A-Z][a-z]{2}) (\d\d) (\d\d:\d\d:\d\d) (\d{4}) GMT$/.exec(text) ?? [];
+  const date = year === undefined ? /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.exec(text)?.[0] : undefined;
+  const number = String(months.indexOf(month) + 1).padStart(2, '0');
+  const iso = year === undefined ? date?.replace(' ', 'T') : `${year}-${number}-${day}T${clock}`;
+  const ms = iso === undefined ? Number.NaN : Date.parse(`${iso}Z`);
+  return Number.isNaN(ms) ? undefined : ms / 1_000;
+};
+
+/** Numbers, switches and times; undefined for any other text. */
 export const parseServerValue = (text: string): number | undefined => {
+  // Nearly all of them are whole numbers.
+  if (/^\d{1,15}$/.test(text)) return Number(text);
   const word = words.get(text.toLowerCase());
   if (word !== undefined) return word;
   const number = parseNumber(text);
   if (number !== undefined) return number;
-  const log = /^[^/\s]*[a-zA-Z_-]\.(\d{6,10})$/.exec(text)?.[1];
-  return log === undefined ? undefined : Number(log);
+  return timeOf(text);
 };
 
 /** As mysqld_exporter: small letters, and `_` for what no metric's name may have. */

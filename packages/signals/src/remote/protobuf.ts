@@ -110,10 +110,25 @@ export class ProtobufWriter {
     this.#at += 8;
   }
 
+  /** A double by its bits: a NaN of its own would not survive as a number. */
+  fixed64(number: number, bits: bigint): void {
+    this.#reserve(18);
+    this.#varint(number * 8 + 1);
+    this.#view.setBigUint64(this.#at, bits, true);
+    this.#at += 8;
+  }
+
   bytes(number: number, bytes: Uint8Array): void {
     this.#reserve(20 + bytes.length);
     this.#varint(number * 8 + 2);
     this.#varint(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  /** Fields that were written before. */
+  append(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
   }

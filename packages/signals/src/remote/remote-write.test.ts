@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { labelsOf, type Sample } from '../sample.ts';
 import { fieldsOf, ProtobufFault, ProtobufWriter } from './protobuf.ts';
-import { decodeRemoteWrite, encodeRemoteWrite, remoteWriteHeaders, remoteWriteLimits } from './remote-write.ts';
+import {
+  decodeRemoteWrite,
+  encodeRemoteWrite,
+  encodeWithEnded,
+  remoteWriteHeaders,
+  remoteWriteLimits,
+} from './remote-write.ts';
 import { snappyDecode, snappyEncode } from './snappy.ts';
 
 const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
@@ -201,4 +207,11 @@ test('no bytes whatever throw', () => {
     }),
     { numRuns: 1_000 },
   );
+});
+
+test('a series that ends is the stale marker of Prometheus, and reads as NaN', () => {
+  const ended = { name: 'a', labels: [], value: 1, timeMs: 5 };
+  const body = encodeWithEnded([], [ended]);
+  expect(Buffer.from(snappyDecode(body, 1_000) ?? []).toString('hex')).toContain('020000000000f07f');
+  expect(decodeRemoteWrite(body)).toEqual({ ok: true, samples: [{ ...ended, value: Number.NaN }], left: 0 });
 });

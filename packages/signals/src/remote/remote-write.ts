@@ -23,8 +23,14 @@ export const remoteWriteLimits = {
   labels: 128,
 } as const;
 
+/** The NaN that says that a series has ended: from then on an instant query does not find it. */
+const staleMarker = 0x7ff0_0000_0000_0002n;
+
 /** The body. Samples of one series stand together, in the order given; the protocol wants them in the order of time. */
-export const encodeRemoteWrite = (samples: readonly Sample[]): Uint8Array => {
+export const encodeRemoteWrite = (samples: readonly Sample[]): Uint8Array => encodeWithEnded(samples, []);
+
+/** The same with series that end at the time of their sample, whatever its value; they must not be among the samples. */
+export const encodeWithEnded = (samples: readonly Sample[], ended: readonly Sample[]): Uint8Array => {
   const series = new Map<string, Sample[]>();
   for (const sample of samples) {
     const key = seriesKey(sample.name, sample.labels);
@@ -33,19 +39,29 @@ export const encodeRemoteWrite = (samples: readonly Sample[]): Uint8Array => {
     else known.push(sample);
   }
   const [request, one, part] = [new ProtobufWriter(), new ProtobufWriter(), new ProtobufWriter()];
-  for (const list of series.values()) {
-    const [first] = list;
-    if (first === undefined) continue;
+  const begin = (first: Sample): void => {
     for (const [name, value] of sortedLabels(first)) {
       part.text(1, name);
       part.text(2, value);
       one.message(1, part);
     }
+  };
+  for (const list of series.values()) {
+    const [first] = list;
+    if (first === undefined) continue;
+    begin(first);
     for (const { value, timeMs } of list) {
       part.double(1, value);
       part.int64(2, Math.round(timeMs));
       one.message(2, part);
     }
+    request.message(1, one);
+  }
+  for (const sample of ended) {
+    begin(sample);
+    part.fixed64(1, staleMarker);
+    part.int64(2, Math.round(sample.timeMs));
+    one.message(2, part);
     request.message(1, one);
   }
   return snappyEncode(request.take());
@@ -90,7 +106,8 @@ const readRequest = (bytes: Uint8Array): RemoteWriteResult => {
   return { ok: true, samples, left };
 };
 
-const readSeries = (bytes: Uint8Array): readonly Sample[] | undefined => {
+/** The samples of one series; undefined when its labels are none. @throws ProtobufFault */
+export const readSeries = (bytes: Uint8Array): readonly Sample[] | undefined => {
   const pairs: (Label | undefined)[] = [];
   const values: { readonly value: number; readonly timeMs: number }[] = [];
   for (const field of fieldsOf(bytes)) {

@@ -134,9 +134,14 @@ test('an evaluation that makes no sense changes nothing', () => {
   const rule = alerting('labels: {host: same}');
   const before = stepAlerts(rule, noAlerts, [point('a')], 0, context).state;
   const twice = stepAlerts(rule, before, [point('a'), point('b')], 1_000, context);
-  expect(twice).toEqual({ state: before, changes: [], problem: 'two series have the labels of one alert of "A"' });
+  expect(twice).toEqual({
+    state: before,
+    changes: [],
+    problem: 'two series have the labels of one alert of "A"',
+    asks: [],
+  });
   const many = stepAlerts(alerting('for: 1s'), before, [point('a'), point('b')], 1_000, { ...context, limit: 1 });
-  expect(many).toEqual({ state: before, changes: [], problem: '"A" gives more than 1 alerts' });
+  expect(many).toEqual({ state: before, changes: [], problem: '"A" gives more than 1 alerts', asks: [] });
 });
 
 test('whatever comes and goes, what fired is resolved once before it fires again, and waits its time', () => {

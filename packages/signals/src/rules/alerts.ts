@@ -10,7 +10,9 @@
  */
 import { type Labels, labelsOf, quoted, seriesKey } from '../sample.ts';
 import type { AlertingRule } from './model.ts';
-import { fillTemplate } from './template.ts';
+import { fillAndAsk, type TemplateData } from './template.ts';
+import type { Template } from './template-parse.ts';
+import type { TemplateSample } from './values.ts';
 
 /** One series of an instant query's result. `labels` may hold `__name__`, which no alert keeps. */
 export type QueryPoint = { readonly labels: Labels; readonly value: number };
@@ -35,13 +37,22 @@ export type Alert = AlertBase &
 /** `alerts`: by the key of their labels. A rule that is inactive has none. */
 export type AlertState = { readonly alerts: ReadonlyMap<string, Alert>; readonly evaluatedAtMs: number | undefined };
 
-export type AlertChange = { readonly change: 'pending' | 'fired' | 'resolved' | 'given-up'; readonly alert: Alert };
+/** `taken-up`: it fired before this evaluator began, and still does; `stepAlerts` itself never says so. */
+export type AlertChange = {
+  readonly change: 'pending' | 'fired' | 'resolved' | 'given-up' | 'taken-up';
+  readonly alert: Alert;
+};
 
 export type AlertStep = {
   readonly state: AlertState;
   readonly changes: readonly AlertChange[];
   /** Why this evaluation counts as failed; the alerts are as they were. */
   readonly problem: string | undefined;
+  /**
+   * What its templates ask (`query`) and `answers` does not hold: their texts are not whole. Whoever wants them asks the store and
+   * takes the same step again, with the answers.
+   */
+  readonly asks: readonly string[];
 };
 
 export type AlertContext = {
@@ -49,7 +60,13 @@ export type AlertContext = {
   readonly limit: number;
   /** For templates. */
   readonly externalUrl: string;
+  readonly externalLabels?: ReadonlyMap<string, string>;
+  /** To what templates ask, by the text of the question. */
+  readonly answers?: ReadonlyMap<string, readonly TemplateSample[]>;
 };
+
+/** Questions of the templates of one rule at one time; more are not asked. */
+const askLimit = 100;
 
 /** What a group without a limit of its own is held to: an incident of more alerts of one rule is one of structure. */
 export const usualAlertLimit = 10_000;
@@ -62,12 +79,14 @@ export const stepAlerts = (
   before: AlertState,
   points: readonly QueryPoint[],
   atMs: number,
-  { limit, externalUrl }: AlertContext,
+  context: AlertContext,
 ): AlertStep => {
+  const { limit } = context;
+  const asks = new Set<string>();
   const seen = new Map<string, AlertBase>();
   const state = shiftBack(before, atMs);
   for (const point of points) {
-    const alert = describe(rule, point, atMs, externalUrl);
+    const alert = describe(rule, point, atMs, context, asks);
     const key = seriesKey('', alert.labels);
     if (seen.has(key)) return failed(state, `two series have the labels of one alert of ${quoted(rule.alert)}`);
     if (seen.size >= limit) return failed(state, `${quoted(rule.alert)} gives more than ${limit} alerts`);
@@ -89,21 +108,44 @@ export const stepAlerts = (
     if (next !== undefined) alerts.set(key, next);
     else changes.push({ change: known.state === 'pending' ? 'given-up' : 'resolved', alert: known });
   }
-  return { state: { alerts, evaluatedAtMs: atMs }, changes, problem: undefined };
+  return { state: { alerts, evaluatedAtMs: atMs }, changes, problem: undefined, asks: [...asks].slice(0, askLimit) };
 };
 
-const failed = (state: AlertState, problem: string): AlertStep => ({ state, changes: [], problem });
+const failed = (state: AlertState, problem: string): AlertStep => ({
+  state,
+  changes: [],
+  problem,
+  asks: [],
+});
 
 /** The labels and texts of an alert for a series: the rule's labels win over the series' own. */
-const describe = (rule: AlertingRule, { labels, value }: QueryPoint, atMs: number, externalUrl: string): AlertBase => {
+const describe = (
+  rule: AlertingRule,
+  { labels, value }: QueryPoint,
+  atMs: number,
+  context: AlertContext,
+  asks: Set<string>,
+): AlertBase => {
   const own = new Map(labels.filter(([name]) => name !== '__name__'));
-  const data = { value, labels: own, externalUrl };
+  const { externalUrl, externalLabels, answers } = context;
+  const data: TemplateData = {
+    value,
+    labels: own,
+    externalUrl,
+    ...(externalLabels === undefined ? {} : { externalLabels }),
+    ...(answers === undefined ? {} : { answers }),
+  };
+  const fillIn = (template: Template): string => {
+    const filled = fillAndAsk(template, data);
+    for (const ask of filled.asks) asks.add(ask);
+    return filled.text;
+  };
   const merged = new Map(own);
-  for (const [name, template] of rule.labels) merged.set(name, fillTemplate(template, data));
+  for (const [name, template] of rule.labels) merged.set(name, fillIn(template));
   merged.set('alertname', rule.alert);
   // A map has each name once.
   const all = labelsOf([...merged]) ?? [];
-  const annotations = new Map([...rule.annotations].map(([name, template]) => [name, fillTemplate(template, data)]));
+  const annotations = new Map([...rule.annotations].map(([name, template]) => [name, fillIn(template)]));
   return { labels: all, annotations, value, activeAtMs: atMs };
 };
 

@@ -1,5 +1,5 @@
 /** Rule files as values: what a Prometheus rule file says, checked, with every time in milliseconds. */
-import type { Template } from './template.ts';
+import type { Template } from './template-parse.ts';
 
 export type Texts = ReadonlyMap<string, Template>;
 

@@ -9,7 +9,7 @@ import { parseRuleDuration } from './duration.ts';
 import { expressionFault } from './expression.ts';
 import type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './model.ts';
 import { type Entry, type Node, readRuleSource } from './source.ts';
-import { parseTemplate, type Template } from './template.ts';
+import { parseTemplate, type Template } from './template-parse.ts';
 
 export type RuleFileResult =
   | { readonly ok: true; readonly groups: readonly RuleGroup[] }

@@ -81,7 +81,7 @@ test('everything that is wrong is said at once, with its line', () => {
         expr: up
       - alert: C
         annotations:
-          summary: '{{ query "up" }}'
+          summary: '{{ queries "up" }}'
           more: '{{ if true }}'
       - just a text
   - name: a
@@ -100,7 +100,7 @@ test('everything that is wrong is said at once, with its line', () => {
     'rules.yml:14: a rule has either alert or record.',
     'rules.yml:15: a rule has either alert or record.',
     'rules.yml:18: the rule has no expr.',
-    'rules.yml:20: the function "query" is not known here.',
+    'rules.yml:20: the function "queries" is not known here.',
     'rules.yml:21: {{ if }} has no {{ end }}.',
     'rules.yml:22: a rule is a map of alert, record, expr, for, keep_firing_for, labels, annotations.',
     'rules.yml:24: "limit" is a whole number, 0 or more.',

@@ -1,280 +1,187 @@
 /**
- * The part of Go's templates that labels and annotations of alerts use: texts with `{{ … }}`. Known are `$value`, `$labels.NAME`,
- * `.Value`, `.Labels.NAME`, `$externalURL`, texts, numbers, pipelines, `if`/`else if`/`else`/`end`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `and`, `or`,
- * `not`, `printf`, and the functions in `functions.ts`. Everything else (`query`, `range`, `define` …) is refused when the file is read, with
- * what is wrong, and not when an alert fires in the night. Filling in is pure, bounded, and never fails.
+ * The part of Go's templates that labels and annotations of alerts use, filled in for one alert. Filling in is pure, bounded, and never
+ * fails: what is missing is empty. What `query` asks is answered from what the caller has found out; a question that has no answer yet
+ * is told back, the caller asks the store, and fills in again.
  *
  * Sources: pkg.go.dev/text/template; prometheus.io/docs/prometheus/latest/configuration/template_reference.
  */
-import { quoted } from '../sample.ts';
-import { callFunction, isTruthy, knownFunctions, type TemplateValue, textOf } from './functions.ts';
+import { callFunction, isTruthy, itemsOf, type TemplateValue, textOf } from './functions.ts';
+import type { Expression, Piece, Template } from './template-parse.ts';
+import type { TemplateSample } from './values.ts';
 
 export type TemplateData = {
   readonly value: number;
   readonly labels: ReadonlyMap<string, string>;
   /** Where people find the platform; the empty text when it is not known. */
   readonly externalUrl: string;
+  readonly externalLabels?: ReadonlyMap<string, string>;
+  /** What the store answered to the questions of `query`, by their text. */
+  readonly answers?: ReadonlyMap<string, readonly TemplateSample[]>;
 };
 
-type Expression =
-  | { readonly kind: 'literal'; readonly value: TemplateValue }
-  | { readonly kind: 'value' }
-  | { readonly kind: 'label'; readonly name: string }
-  | { readonly kind: 'externalUrl' }
-  | { readonly kind: 'call'; readonly name: string; readonly args: readonly Expression[] };
-
-type Branch = { readonly when: Expression; readonly body: Template };
-
-type Piece =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'print'; readonly expression: Expression }
-  | { readonly kind: 'choose'; readonly branches: readonly Branch[]; readonly otherwise: Template };
-
-export type Template = readonly Piece[];
-
-export type TemplateResult =
-  | { readonly ok: true; readonly template: Template }
-  | { readonly ok: false; readonly what: string };
-
-const depthLimit = 20;
 /** Longer texts are no message for a person. */
 const outputLimit = 16_384;
+/** All turns of all loops of one text. */
+const turnLimit = 10_000;
+/** Questions of one text; each is a query of the store. */
+const askLimit = 20;
 
-/** What the parser throws to its own entrance, and nowhere else. */
-class TemplateFault extends Error {}
+class Filling {
+  readonly data: TemplateData;
+  readonly asks = new Set<string>();
+  turns = 0;
+  length = 0;
 
-export const parseTemplate = (text: string): TemplateResult => {
-  try {
-    const chunks = chunksOf(text);
-    const parser = new TemplateParser(chunks);
-    return { ok: true, template: parser.parseAll() };
-  } catch (error) {
-    if (error instanceof TemplateFault) return { ok: false, what: error.message };
-    throw error;
-  }
-};
-
-type Chunk = { readonly kind: 'text' | 'action'; readonly text: string };
-
-/** `{{- ` and ` -}}` take the blanks beside them away. */
-const chunksOf = (text: string): readonly Chunk[] => {
-  const chunks: Chunk[] = [];
-  let at = 0;
-  let trimNext = false;
-  const addText = (piece: string): void => {
-    chunks.push({ kind: 'text', text: trimNext ? piece.trimStart() : piece });
-  };
-  for (;;) {
-    const open = text.indexOf('{{', at);
-    if (open < 0) break;
-    const close = endOfAction(text, open + 2);
-    if (close === undefined) throw new TemplateFault(`{{ is not closed: ${quoted(text.slice(open))}`);
-    const inside = text.slice(open + 2, close);
-    const trimsLeft = /^-\s/.test(inside);
-    const before = text.slice(at, open);
-    addText(trimsLeft ? before.trimEnd() : before);
-    trimNext = /\s-$/.test(inside);
-    chunks.push({ kind: 'action', text: inside.slice(trimsLeft ? 1 : 0, trimNext ? -1 : undefined).trim() });
-    at = close + 2;
-  }
-  addText(text.slice(at));
-  return chunks;
-};
-
-/** Where `}}` stands outside of quotes. */
-const endOfAction = (text: string, from: number): number | undefined => {
-  let quote: string | undefined;
-  for (let at = from; at < text.length; at += 1) {
-    const char = text[at];
-    if (quote !== undefined) {
-      if (char === '\\' && quote === '"') at += 1;
-      else if (char === quote) quote = undefined;
-    } else if (char === '"' || char === '`') quote = char;
-    else if (char === '}' && text[at + 1] === '}') return at;
-  }
-  return undefined;
-};
-
-class TemplateParser {
-  readonly #chunks: readonly Chunk[];
-  #at = 0;
-
-  constructor(chunks: readonly Chunk[]) {
-    this.#chunks = chunks;
+  constructor(data: TemplateData) {
+    this.data = data;
   }
 
-  parseAll(): Template {
-    const template = this.#parseList(0);
-    const chunk = this.#chunks[this.#at];
-    if (chunk !== undefined) throw new TemplateFault(`{{ ${chunk.text} }} stands without its {{ if }}`);
-    return template;
-  }
-
-  /** Until `end` or `else`, which stays. */
-  #parseList(depth: number): Template {
-    if (depth > depthLimit) throw new TemplateFault(`{{ if }} is nested more than ${depthLimit} deep`);
-    const pieces: Piece[] = [];
-    for (let chunk = this.#chunks[this.#at]; chunk !== undefined; chunk = this.#chunks[this.#at]) {
-      const { kind, text } = chunk;
-      if (kind === 'action' && /^(end|else)\b/.test(text)) break;
-      this.#at += 1;
-      if (kind === 'text') {
-        if (text !== '') pieces.push({ kind: 'text', text });
-      } else if (/^\/\*.*\*\/$/s.test(text)) continue;
-      else if (/^if\b/.test(text)) pieces.push(this.#parseIf(text.slice(2), depth));
-      else pieces.push({ kind: 'print', expression: parseExpression(text) });
-    }
-    return pieces;
-  }
-
-  #parseIf(condition: string, depth: number): Piece {
-    const branches: Branch[] = [{ when: parseExpression(condition), body: this.#parseList(depth + 1) }];
-    let otherwise: Template = [];
-    for (;;) {
-      const text = this.#chunks[this.#at]?.text;
-      this.#at += 1;
-      if (text === undefined) throw new TemplateFault('{{ if }} has no {{ end }}');
-      if (text === 'end') return { kind: 'choose', branches, otherwise };
-      const [, more] = /^else\s+if\b(.*)$/s.exec(text) ?? [];
-      if (more !== undefined) branches.push({ when: parseExpression(more), body: this.#parseList(depth + 1) });
-      else if (text === 'else') {
-        otherwise = this.#parseList(depth + 1);
-        if (this.#chunks[this.#at]?.text !== 'end') throw new TemplateFault('{{ else }} is not followed by {{ end }}');
-      } else throw new TemplateFault(`{{ ${text} }} is not understood`);
-    }
+  ask(query: string): readonly TemplateSample[] {
+    const found = this.data.answers?.get(query);
+    if (found === undefined && this.asks.size < askLimit) this.asks.add(query);
+    return found ?? [];
   }
 }
 
-const token =
-  /\s*(?:("(?:[^"\\]|\\.)*"|`[^`]*`)|([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|([|()])|([$.]?[A-Za-z_][\w.]*))/y;
+/** Variables, the innermost first. Assigning changes where it was declared. */
+class Scope {
+  readonly #above: Scope | undefined;
+  readonly #values = new Map<string, TemplateValue>();
+  readonly dot: TemplateValue;
 
-type Token = { readonly kind: 'text' | 'number' | 'sign' | 'word'; readonly text: string };
-
-const tokensOf = (text: string): readonly Token[] => {
-  const source = text.trimEnd();
-  const tokens: Token[] = [];
-  token.lastIndex = 0;
-  while (token.lastIndex < source.length) {
-    const at = token.lastIndex;
-    const [, literal, number, sign, word] = token.exec(source) ?? [];
-    if (literal !== undefined) tokens.push({ kind: 'text', text: unquote(literal) });
-    else if (number !== undefined) tokens.push({ kind: 'number', text: number });
-    else if (sign !== undefined) tokens.push({ kind: 'sign', text: sign });
-    else if (word !== undefined) tokens.push({ kind: 'word', text: word });
-    else throw new TemplateFault(`${quoted(source.slice(at))} in a template is not understood`);
+  constructor(above: Scope | undefined, dot: TemplateValue) {
+    this.#above = above;
+    this.dot = dot;
   }
-  return tokens;
-};
 
-const unquote = (literal: string): string =>
-  literal.startsWith('`')
-    ? literal.slice(1, -1)
-    : literal
-        .slice(1, -1)
-        .replaceAll(/\\(.)/gs, (_, char: string) => (char === 'n' ? '\n' : char === 't' ? '\t' : char));
-
-const parseExpression = (text: string): Expression => {
-  const tokens = tokensOf(text);
-  if (tokens.length === 0) throw new TemplateFault('{{ }} is empty');
-  const { expression, end } = parsePipeline(tokens, 0, 0);
-  if (end < tokens.length) throw new TemplateFault(`${quoted(tokens[end]?.text ?? '')} in a template stands too much`);
-  return expression;
-};
-
-type Parsed = { readonly expression: Expression; readonly end: number };
-
-const parsePipeline = (tokens: readonly Token[], from: number, depth: number): Parsed => {
-  if (depth > depthLimit) throw new TemplateFault('parentheses are nested too deeply');
-  let { expression, end } = parseCommand(tokens, from, depth, undefined);
-  while (isSign(tokens[end], '|')) ({ expression, end } = parseCommand(tokens, end + 1, depth, expression));
-  return { expression, end };
-};
-
-const isSign = (token: Token | undefined, text: string): boolean => token?.kind === 'sign' && token.text === text;
-
-/** A value alone, or a function with its arguments, of which a pipeline gives the last one. */
-const parseCommand = (tokens: readonly Token[], from: number, depth: number, piped: Expression | undefined): Parsed => {
-  const first = tokens[from];
-  if (first?.kind !== 'word' || /^[$.]/.test(first.text) || first.text === 'true' || first.text === 'false') {
-    if (piped !== undefined) throw new TemplateFault('behind | stands a function');
-    return parseOperand(tokens, from, depth);
+  declare(name: string, value: TemplateValue): void {
+    this.#values.set(name, value);
   }
-  const arity = knownFunctions.get(first.text);
-  if (arity === undefined) throw new TemplateFault(`the function ${quoted(first.text)} is not known here`);
-  const args: Expression[] = [];
-  let end = from + 1;
-  while (tokens[end] !== undefined && !isSign(tokens[end], '|') && !isSign(tokens[end], ')')) {
-    const operand = parseOperand(tokens, end, depth);
-    args.push(operand.expression);
-    end = operand.end;
+
+  assign(name: string, value: TemplateValue): void {
+    if (this.#values.has(name) || this.#above === undefined) this.#values.set(name, value);
+    else this.#above.assign(name, value);
   }
-  if (piped !== undefined) args.push(piped);
-  if (args.length < arity.least || args.length > arity.most)
-    throw new TemplateFault(`${first.text} has ${args.length} arguments, and takes ${arityText(arity)}`);
-  return { expression: { kind: 'call', name: first.text, args }, end };
-};
 
-const arityText = ({ least, most }: { readonly least: number; readonly most: number }): string =>
-  least === most ? String(least) : `${least} to ${most}`;
-
-const parseOperand = (tokens: readonly Token[], from: number, depth: number): Parsed => {
-  const token = tokens[from];
-  if (token === undefined) throw new TemplateFault('a value is expected before }}');
-  if (isSign(token, '(')) {
-    const inside = parsePipeline(tokens, from + 1, depth + 1);
-    if (!isSign(tokens[inside.end], ')')) throw new TemplateFault('( is not closed');
-    return { expression: inside.expression, end: inside.end + 1 };
+  read(name: string): TemplateValue {
+    return this.#values.has(name) ? this.#values.get(name) : this.#above?.read(name);
   }
-  return { expression: operandOf(token), end: from + 1 };
-};
-
-const operandOf = ({ kind, text }: Token): Expression => {
-  if (kind === 'text') return { kind: 'literal', value: text };
-  if (kind === 'number') return { kind: 'literal', value: Number(text) };
-  if (text === 'true' || text === 'false') return { kind: 'literal', value: text === 'true' };
-  if (text === '$value' || text === '.Value') return { kind: 'value' };
-  if (text === '$externalURL' || text === '.ExternalURL') return { kind: 'externalUrl' };
-  const label = /^(?:\$labels|\.Labels)\.([A-Za-z_]\w*)$/.exec(text)?.[1];
-  if (label !== undefined) return { kind: 'label', name: label };
-  throw new TemplateFault(`${quoted(text)} is not a value that templates know here`);
-};
+}
 
 /** The text for one alert. Missing labels are empty, as in Prometheus; too long a text ends with an ellipsis. */
-export const fillTemplate = (template: Template, data: TemplateData): string => {
-  const text = fill(template, data);
-  return text.length > outputLimit ? `${text.slice(0, outputLimit)}…` : text;
+export const fillTemplate = (template: Template, data: TemplateData): string => fillAndAsk(template, data).text;
+
+/** The same, with the questions that have no answer yet. */
+export const fillAndAsk = (
+  template: Template,
+  data: TemplateData,
+): { readonly text: string; readonly asks: readonly string[] } => {
+  const filling = new Filling(data);
+  const [labels, value] = [{ kind: 'labels', labels: data.labels } as const, data.value];
+  const externalLabels = { kind: 'labels', labels: data.externalLabels ?? new Map<string, string>() } as const;
+  const fields: ReadonlyMap<string, TemplateValue> = new Map<string, TemplateValue>([
+    ['Labels', labels],
+    ['Value', value],
+    ['ExternalLabels', externalLabels],
+    ['ExternalURL', data.externalUrl],
+  ]);
+  const root = new Scope(undefined, { kind: 'fields', fields });
+  root.declare('$labels', labels);
+  root.declare('$value', value);
+  root.declare('$externalLabels', externalLabels);
+  root.declare('$externalURL', data.externalUrl);
+  root.declare('$', root.dot);
+  const text = fill(template, root, filling);
+  return { text: text.length > outputLimit ? `${text.slice(0, outputLimit)}…` : text, asks: [...filling.asks] };
 };
 
-const fill = (template: Template, data: TemplateData): string =>
-  template.map((piece) => fillPiece(piece, data)).join('');
+const fill = (template: Template, scope: Scope, filling: Filling): string => {
+  let text = '';
+  for (const piece of template) {
+    // What is cut off later need not be made.
+    if (filling.length > outputLimit) break;
+    text += fillPiece(piece, scope, filling);
+  }
+  return text;
+};
 
-const fillPiece = (piece: Piece, data: TemplateData): string => {
+const counted = (text: string, filling: Filling): string => {
+  filling.length += text.length;
+  return text;
+};
+
+const fillPiece = (piece: Piece, scope: Scope, filling: Filling): string => {
   switch (piece.kind) {
     case 'text':
-      return piece.text;
+      return counted(piece.text, filling);
     case 'print':
-      return textOf(evaluate(piece.expression, data));
+      return counted(textOf(evaluate(piece.expression, scope, filling)), filling);
+    case 'set': {
+      const value = evaluate(piece.expression, scope, filling);
+      if (piece.declares) scope.declare(piece.name, value);
+      else scope.assign(piece.name, value);
+      return '';
+    }
     case 'choose': {
-      const taken = piece.branches.find(({ when }) => isTruthy(evaluate(when, data)));
-      return fill(taken?.body ?? piece.otherwise, data);
+      for (const { when, body } of piece.branches)
+        if (isTruthy(evaluate(when, scope, filling))) return fill(body, new Scope(scope, scope.dot), filling);
+      return fill(piece.otherwise, new Scope(scope, scope.dot), filling);
+    }
+    case 'with': {
+      const value = evaluate(piece.expression, scope, filling);
+      if (!isTruthy(value)) return fill(piece.otherwise, new Scope(scope, scope.dot), filling);
+      const inner = new Scope(scope, value);
+      if (piece.name !== undefined) inner.declare(piece.name, value);
+      return fill(piece.body, inner, filling);
+    }
+    case 'range':
+      return fillRange(piece, scope, filling);
+  }
+};
+
+const fillRange = (piece: Extract<Piece, { kind: 'range' }>, scope: Scope, filling: Filling): string => {
+  const items = itemsOf(evaluate(piece.expression, scope, filling));
+  if (items.length === 0) return fill(piece.otherwise, new Scope(scope, scope.dot), filling);
+  let text = '';
+  for (const [key, item] of items) {
+    filling.turns += 1;
+    if (filling.turns > turnLimit || filling.length > outputLimit) break;
+    const inner = new Scope(scope, item);
+    if (piece.key !== undefined) inner.declare(piece.key, key);
+    if (piece.item !== undefined) inner.declare(piece.item, item);
+    text += fill(piece.body, inner, filling);
+  }
+  return text;
+};
+
+const evaluate = (expression: Expression, scope: Scope, filling: Filling): TemplateValue => {
+  switch (expression.kind) {
+    case 'literal':
+      return expression.value;
+    case 'dot':
+      return scope.dot;
+    case 'variable':
+      return scope.read(expression.name);
+    case 'field':
+      return fieldOf(evaluate(expression.of, scope, filling), expression.name);
+    case 'call': {
+      const args = expression.args.map((arg) => evaluate(arg, scope, filling));
+      if (expression.name === 'query') return { kind: 'list', items: filling.ask(textOf(args[0])) };
+      return callFunction(expression.name, args, filling.data.externalUrl);
     }
   }
 };
 
-const evaluate = (expression: Expression, data: TemplateData): TemplateValue => {
-  switch (expression.kind) {
-    case 'literal':
-      return expression.value;
-    case 'value':
-      return data.value;
-    case 'label':
-      return data.labels.get(expression.name) ?? '';
-    case 'externalUrl':
-      return data.externalUrl;
-    case 'call':
-      return callFunction(
-        expression.name,
-        expression.args.map((arg) => evaluate(arg, data)),
-      );
+const fieldOf = (value: TemplateValue, name: string): TemplateValue => {
+  if (typeof value !== 'object') return undefined;
+  switch (value.kind) {
+    case 'fields':
+      return value.fields.get(name);
+    case 'labels':
+      return value.labels.get(name) ?? '';
+    case 'sample':
+      return name === 'Value' ? value.value : name === 'Labels' ? { kind: 'labels', labels: value.labels } : undefined;
+    case 'list':
+      return undefined;
   }
 };

@@ -8,20 +8,68 @@ import { type Label, type Labels, labelsOf, type Point, type Sample } from '../s
 export const estateLabels = (labels: Readonly<Record<string, string | undefined>>): Labels =>
   labelsOf(Object.entries(labels).map(([name, value]): Label => [name, value ?? ''])) ?? [];
 
-/** `own`: sorted, as `estateLabels` makes them. */
+/** `own`: sorted, as `estateLabels` makes them. For what is told once; a source that tells again and again has a `Relabeler`. */
 export const withLabels = (points: readonly Point[], own: Labels, timeMs: number): Sample[] =>
-  points.map(({ name, labels, value }) => ({
-    name,
-    labels: labels.length === 0 ? own : mergeLabels(labels, own),
-    value,
-    timeMs,
-  }));
+  points.map(({ name, labels, value }) => ({ name, labels: mergeLabels(labels, own), value, timeMs }));
 
-/** Samples keep their times. */
-export const relabelled = (samples: readonly Sample[], own: Labels): Sample[] =>
-  samples.map((sample) => ({ ...sample, labels: sample.labels.length === 0 ? own : mergeLabels(sample.labels, own) }));
+type Known = { readonly name: string; readonly labels: Labels; readonly merged: Labels };
+
+/**
+ * The same for a source that tells nearly the same series each time, in nearly the same order: labels are merged once, and the same series
+ * gets the very same list of labels again, by which a `RemoteWriteEncoder` knows it. It keeps what was told last, and no more.
+ */
+export class Relabeler {
+  readonly #own: Labels;
+  readonly #known: Known[] = [];
+
+  constructor(own: Labels) {
+    this.#own = own;
+  }
+
+  points(points: readonly Point[], timeMs: number): Sample[] {
+    const samples = points.map(({ name, labels, value }, index) => ({
+      name,
+      labels: this.#merged(index, name, labels),
+      value,
+      timeMs,
+    }));
+    this.#known.length = points.length;
+    return samples;
+  }
+
+  /** Samples keep their times. */
+  samples(samples: readonly Sample[]): Sample[] {
+    const relabelled = samples.map(({ name, labels, value, timeMs }, index) => ({
+      name,
+      labels: this.#merged(index, name, labels),
+      value,
+      timeMs,
+    }));
+    this.#known.length = samples.length;
+    return relabelled;
+  }
+
+  #merged(index: number, name: string, labels: Labels): Labels {
+    const known = this.#known[index];
+    if (known !== undefined && known.name === name && isSame(known.labels, labels)) return known.merged;
+    const merged = mergeLabels(labels, this.#own);
+    this.#known[index] = { name, labels, merged };
+    return merged;
+  }
+}
+
+const isSame = (a: Labels, b: Labels): boolean => {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index += 1) {
+    const [one, other] = [a[index], b[index]];
+    if (one?.[1] !== other?.[1] || one?.[0] !== other?.[0]) return false;
+  }
+  return true;
+};
 
 const mergeLabels = (labels: Labels, own: Labels): Labels => {
+  if (labels.length === 0) return own;
   const merged: Label[] = [];
   let [left, right] = [0, 0];
   let clash = false;

@@ -1,6 +1,6 @@
 /** The embedded store on the real VictoriaMetrics: it is watched, started again, taken over, and reached with certificates alone. */
 import { spawnSync } from 'node:child_process';
-import { glob, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { type RunningStores, runStores, type StoreSettings } from '@coequal/engines';
 import { Counters, codeOf, prometheusText, silentLog, systemClock, until } from '@coequal/kernel';
@@ -8,6 +8,7 @@ import { type Authority, type Credentials, issueCertificate, makeAuthority } fro
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeRemoteWrite } from '../remote/remote-write.ts';
 import { StoreClient } from './adapters/client.ts';
+import { resending } from './resend.ts';
 import { testFolder, testLaunch, testStoreSettings } from './testing.ts';
 
 const options = { launch: testLaunch, clock: systemClock, log: silentLog };
@@ -34,26 +35,30 @@ describe('a store under supervision', () => {
     return store;
   };
 
-  test('that is killed is started again and has what it had', async () => {
+  test('that is killed is started again, and has what was sent just before', async () => {
     await only().untilServing(60_000);
     const client = new StoreClient({ url: only().url, ...limits });
-    expect(await client.write(sampleAt(7))).toEqual({ outcome: 'taken' });
-    const found = async () => {
-      const answer = await client.instant('last_over_time(coequal_test[1h])', systemClock.now());
-      return answer.ok && answer.series[0]?.values[0] === 7;
-    };
+    const write = resending((body) => client.write(body), systemClock);
+    expect(await write(sampleAt(7))).toEqual({ outcome: 'taken' });
     const first = only().pid() ?? 0;
-    // What is in memory reaches the disk within seconds; a kill before that takes it.
-    const onDisk = async () => {
-      for await (const _ of glob(`${settings.folder}/data/data/small/*/*/values.bin`)) return true;
-      return false;
-    };
-    await until(systemClock, { what: 'the sample on disk', deadlineMs: 60_000 }, onDisk);
+    // At once: it is nowhere but in memory.
     process.kill(first, 'SIGKILL');
-    const again = () => only().pid() !== undefined && only().pid() !== first && only().view().state === 'serving';
-    await until(systemClock, { what: 'another process', deadlineMs: 60_000 }, again);
+    const body = sampleAt(8);
+    expect((await write(body)).outcome).toBe('again');
+    const taken = async () => (await write(body)).outcome === 'taken';
+    await until(systemClock, { what: 'the store to take samples again', deadlineMs: 60_000 }, taken);
+    await until(
+      systemClock,
+      { what: 'the state serving', deadlineMs: 60_000 },
+      () => only().view().state === 'serving',
+    );
+    expect(only().pid()).not.toBe(first);
     expect(only().view().restarts).toBe(1);
-    await until(systemClock, { what: 'the sample, again', deadlineMs: 30_000 }, found);
+    const found = async () => {
+      const answer = await client.instant('coequal_test[1h]', systemClock.now());
+      return answer.ok && [...(answer.series[0]?.values ?? [])].join() === '7,8';
+    };
+    await until(systemClock, { what: 'both samples, each once', deadlineMs: 60_000 }, found);
   });
 
   test('outlives its supervisor, and the next one takes it over', async () => {
@@ -183,8 +188,11 @@ describe('the front', () => {
     const now = systemClock.now();
     const body = encodeRemoteWrite([{ name: 'coequal_front', labels: [], value: 3, timeMs: now }]);
     expect(await client.write(body)).toEqual({ outcome: 'taken' });
-    const page = await (await fetch(`${running.stores[0]?.url}/metrics`)).text();
-    expect(page).toMatch(/^vm_rows_inserted_total\{type="promremotewrite"\} 1$/m);
+    const counted = async () => {
+      const page = await (await fetch(`${running.stores[0]?.url}/metrics`)).text();
+      return /^vm_rows_inserted_total\{type="promremotewrite"\} 1$/m.test(page);
+    };
+    await until(systemClock, { what: 'the store to count the sample', deadlineMs: 30_000 }, counted);
     expect(await client.instant('1 + 2', now)).toMatchObject({ ok: true, series: [{ values: new Float64Array([3]) }] });
     expect(await client.instant('no_such_function(', now)).toMatchObject({
       ok: false,

@@ -12,9 +12,10 @@ import {
   type RunningStores,
   runStores,
   type StoreSettings,
+  usualRetentionDays,
 } from '@coequal/engines';
 import { silentLog, systemClock, until } from '@coequal/kernel';
-import { encodeRemoteWrite } from '../remote/remote-write.ts';
+import { encodeWithEnded } from '../remote/remote-write.ts';
 import type { Sample } from '../sample.ts';
 import { StoreClient } from './adapters/client.ts';
 
@@ -45,7 +46,7 @@ export const testStoreSettings = async (folder: string): Promise<StoreSettings> 
   folder: `${folder}/store`,
   address: '127.0.0.1',
   port: await freePort(),
-  retentionDays: 365,
+  retentionDays: usualRetentionDays.coarse,
   memoryBytes: 60 * 2 ** 20,
   leaveFreeBytes: 10 * 2 ** 20,
 });
@@ -59,8 +60,8 @@ export type TestStore = {
   readonly client: StoreClient;
   readonly url: string;
   readonly stores: RunningStores;
-  /** Writes, and waits until a question sees the last of it. */
-  readonly add: (samples: readonly Sample[]) => Promise<void>;
+  /** Writes, and waits until questions see all of it. `ended`: series that end. */
+  readonly add: (samples: readonly Sample[], ended?: readonly Sample[]) => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -71,23 +72,26 @@ export const openTestStore = async (): Promise<TestStore> => {
   const url = `http://127.0.0.1:${settings.port}`;
   const client = new StoreClient({ url, deadlineMs: 20_000, answerBytes: 64 * 2 ** 20 });
   await stores.stores[0]?.untilServing(60_000);
-  let marks = 0;
+  let added = 0;
+  const isVisible = async (): Promise<boolean> => {
+    const page = await (await fetch(`${url}/metrics`)).text();
+    const figure = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(page)?.[1] ?? Number.NaN);
+    const pending = figure('vm_pending_rows\\{type="storage"\\}') + figure('vm_pending_rows\\{type="indexdb"\\}');
+    return pending === 0 && figure('vm_rows_inserted_total\\{type="promremotewrite"\\}') >= added;
+  };
   return {
     client,
     url,
     stores,
-    add: async (samples) => {
-      marks += 1;
-      const timeMs = Math.max(...samples.map((sample) => sample.timeMs));
-      const mark: Sample = { name: 'coequal_test_mark', labels: [['mark', String(marks)]], value: marks, timeMs };
-      for (let from = 0; from <= samples.length; from += 20_000) {
-        const outcome = await client.write(encodeRemoteWrite([...samples.slice(from, from + 20_000), mark]));
+    add: async (samples, ended = []) => {
+      for (let from = 0; from === 0 || from < samples.length; from += 20_000) {
+        const body = encodeWithEnded(samples.slice(from, from + 20_000), from === 0 ? ended : []);
+        const outcome = await client.write(body);
         if (outcome.outcome !== 'taken') throw new Error(outcome.what);
       }
-      await until(systemClock, { what: 'samples to be found', deadlineMs: 60_000 }, async () => {
-        const answer = await client.instant(`coequal_test_mark{mark="${marks}"}`, timeMs);
-        return answer.ok && answer.series.length === 1;
-      });
+      added += samples.length + ended.length;
+      // Whoever asks for a new series before it can be found is told for seconds that it is not there.
+      await until(systemClock, { what: 'samples to be found', deadlineMs: 60_000 }, isVisible);
     },
     close: async () => {
       client.close();

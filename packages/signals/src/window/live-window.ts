@@ -2,7 +2,7 @@
  * The live window: the last fifteen minutes of every series, one value a second, in memory. Detection and diagnosis read
  * from here and wait for no query. Each series is a ring of float64 that is written in place; NaN says that there
  * is no value in that second (a series whose value is NaN has none to offer either). One that has had the same value every
- * second so far, as most settings have, needs no ring: its value and the seconds of its first and newest say all.
+ * second that it was told so far, as most settings have, needs no ring: its value says all, with a bit a second once one was left out.
  *
  * Memory is bounded: `seriesLimit` series and `ringLimit` rings, names and labels of bounded length. When it is full, series that nobody has
  * written for a while make room; live ones never do, so that a flood of new labels cannot push out what is
@@ -55,12 +55,16 @@ export class WindowSeries {
   readonly name: string;
   readonly labels: Labels;
   readonly key: string;
-  /** Undefined while every second from `first` to `newest` has the value `constant`. */
+  /** Undefined while every second that has a value has the value `constant`. */
   ring: Float64Array | undefined;
   constant = Number.NaN;
+  /** A bit a second, as a ring; undefined while no second from `first` to `newest` was left out. */
+  present: Uint8Array | undefined;
   first = -1;
   /** Second of the newest value. */
   newest = -1;
+  /** It has made room for others: writing to it is in vain. */
+  gone = false;
 
   constructor(name: string, labels: Labels, key: string) {
     this.name = name;
@@ -71,8 +75,47 @@ export class WindowSeries {
   /** NaN where there is none. `second` must be one of the window's. */
   at(second: number): number {
     if (second > this.newest) return Number.NaN;
-    if (this.ring === undefined) return second >= this.first ? this.constant : Number.NaN;
+    if (this.ring === undefined) return this.#has(second) ? this.constant : Number.NaN;
     return second <= this.newest - this.ring.length ? Number.NaN : (this.ring[second % this.ring.length] ?? Number.NaN);
+  }
+
+  #has(second: number): boolean {
+    const { present } = this;
+    if (present === undefined) return second >= this.first;
+    const bits = present.length * 8;
+    const at = second % bits;
+    return second > this.newest - bits && ((present[at >> 3] ?? 0) & (1 << (at & 7))) !== 0;
+  }
+
+  /** Notes that a second has the value that all have; `second` lies within what is kept. */
+  mark(second: number, seconds: number): void {
+    const whole = second >= this.first && second <= this.newest + 1;
+    if (this.present === undefined && whole) {
+      this.newest = Math.max(this.newest, second);
+      return;
+    }
+    this.present ??= this.#bitsOf(seconds);
+    const bits = this.present.length * 8;
+    for (let passed = Math.max(this.newest + 1, second - bits + 1); passed < second; passed += 1)
+      this.#set(passed, false);
+    this.newest = Math.max(this.newest, second);
+    this.#set(second, true);
+  }
+
+  #bitsOf(seconds: number): Uint8Array {
+    this.present = new Uint8Array(Math.ceil(seconds / 8));
+    const bits = this.present.length * 8;
+    for (let second = Math.max(this.first, this.newest - bits + 1); second <= this.newest; second += 1)
+      this.#set(second, true);
+    return this.present;
+  }
+
+  #set(second: number, on: boolean): void {
+    const { present } = this;
+    if (present === undefined) return;
+    const at = second % (present.length * 8);
+    const mask = 1 << (at & 7);
+    present[at >> 3] = on ? (present[at >> 3] ?? 0) | mask : (present[at >> 3] ?? 0) & ~mask;
   }
 }
 
@@ -85,6 +128,7 @@ export class LiveWindow {
   readonly #byName = new Map<string, Set<WindowSeries>>();
   #sweptSecond = -1;
   #rings = 0;
+  #generation = 0;
   #full = 0;
   #old = 0;
   #future = 0;
@@ -102,6 +146,11 @@ export class LiveWindow {
   /** Number of series whose values differ from each other. */
   get rings(): number {
     return this.#rings;
+  }
+
+  /** Another number whenever series came or went: what was looked up before may be wrong then. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The series of a name, to look at the newest values of many without copies. */
@@ -134,7 +183,7 @@ export class LiveWindow {
 
   /** One value of a series from `seriesOf`. False when the series has made room for others meanwhile: ask for it anew. */
   write(series: WindowSeries, timeMs: number, value: number, nowMs: number): boolean {
-    if (this.#series.get(series.key) !== series) return false;
+    if (series.gone) return false;
     if (this.#isTimely(timeMs, nowMs)) this.#put(series, timeMs, value);
     return true;
   }
@@ -167,8 +216,7 @@ export class LiveWindow {
     const last = Math.min(fromSecond + length - 1, series.newest);
     const { ring } = series;
     if (ring === undefined) {
-      const from = Math.max(first, series.first);
-      if (from <= last) values.fill(series.constant, from - fromSecond, last - fromSecond + 1);
+      for (let second = first; second <= last; second += 1) values[second - fromSecond] = series.at(second);
       return values;
     }
     for (let second = first; second <= last; second += 1)
@@ -208,19 +256,20 @@ export class LiveWindow {
       [series.constant, series.first, series.newest] = [value, second, second];
       return undefined;
     }
-    if (Object.is(value, series.constant) && second >= series.first && second <= series.newest + 1) {
-      series.newest = Math.max(series.newest, second);
+    const { seconds } = this.#options;
+    if (Object.is(value, series.constant)) {
+      series.mark(second, seconds);
       return undefined;
     }
     if (this.#rings >= (this.#options.ringLimit ?? Number.POSITIVE_INFINITY)) {
       this.#full += 1;
       return undefined;
     }
-    const { seconds } = this.#options;
     const ring = new Float64Array(seconds).fill(Number.NaN);
-    for (let at = Math.max(series.first, series.newest - seconds + 1); at <= series.newest; at += 1)
-      ring[at % seconds] = series.constant;
+    for (let at = Math.max(0, series.newest - seconds + 1); at <= series.newest; at += 1)
+      ring[at % seconds] = series.at(at);
     series.ring = ring;
+    series.present = undefined;
     this.#rings += 1;
     return ring;
   }
@@ -240,6 +289,7 @@ export class LiveWindow {
     }
     const made = new WindowSeries(name, labels, key);
     this.#series.set(key, made);
+    this.#generation += 1;
     const named = this.#byName.get(name) ?? new Set();
     this.#byName.set(name, named.add(made));
     return made;
@@ -255,6 +305,8 @@ export class LiveWindow {
 
   #drop(series: WindowSeries): void {
     this.#series.delete(series.key);
+    series.gone = true;
+    this.#generation += 1;
     if (series.ring !== undefined) this.#rings -= 1;
     const named = this.#byName.get(series.name);
     named?.delete(series);

@@ -28,13 +28,23 @@ export const detailFinding = (
   evidence: evidence.filter((each) => each !== undefined),
 });
 
+/** What a host that is a control group may use: its quota, or what the estate says of it. */
+const allowedProcessors = (view: View, host: Entity): number | undefined => {
+  const quota = view.latest(host, 'container_spec_cpu_quota');
+  const period = view.latest(host, 'container_spec_cpu_period');
+  return quota !== undefined && period !== undefined && quota > 0 && period > 0
+    ? quota / period
+    : hostOfEstate(view, host)?.cpus;
+};
+
+const hostOfEstate = (view: View, { name }: Entity) =>
+  view.scene.estate.sites.flatMap(({ hosts }) => hosts).find((host) => host.name === name);
+
 /** Share of the processors that a host may use which is in use. */
 const busyOf = (view: View, host: Entity): Reading | undefined => {
   const used = view.read(host, 'container_cpu_usage_seconds_total');
-  const quota = view.last(host, 'container_spec_cpu_quota');
-  const period = view.last(host, 'container_spec_cpu_period');
-  if (used !== undefined && quota !== undefined && period !== undefined && quota > 0 && period > 0) {
-    const allowed = quota / period;
+  const allowed = allowedProcessors(view, host);
+  if (used !== undefined && allowed !== undefined) {
     return view.readingOf(
       'container_cpu_usage_seconds_total',
       used.labels,
@@ -65,50 +75,54 @@ const databaseCpu = (view: View, host: Entity): Reading | undefined => {
   return readings[0];
 };
 
-/** How much more the databases of a host do than before: the largest factor of what they do for processors. */
-export const workFactor = (view: View, host: Entity): number =>
-  Math.max(
-    1,
-    ...view.graph.instances
-      .filter(({ place }) => place.host === host.name)
-      .flatMap((instance) => [
-        factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
-        factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
-        factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
-      ]),
-  );
+/** What the databases of a host do for its processors, by what they did before: the figure that grew most, or fell least. */
+const workRatio = (view: View, host: Entity): number => {
+  const ratios = view.graph.instances
+    .filter(({ place }) => place.host === host.name)
+    .flatMap((instance) => [
+      factorOf(view.read(instance, 'mysql_global_status_questions'), 20),
+      factorOf(view.read(instance, 'mysql_global_status_innodb_row_ops_total'), 2_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_rnd_next' }), 5_000),
+      factorOf(view.read(instance, 'mysql_global_status_handlers_total', { handler: 'read_next' }), 5_000),
+    ])
+    // What is 1 may be too little to count.
+    .filter((ratio) => ratio !== 1);
+  return ratios.length === 0 ? 1 : Math.max(...ratios);
+};
 
 const processors = (view: View, host: Entity): readonly Finding[] => {
   const busy = busyOf(view, host);
   if (busy === undefined || Number.isNaN(busy.now) || Number.isNaN(busy.before)) return [];
   const cause = 'CPU taken by another process';
   const pressure = view.read(host, 'node_pressure_cpu_waiting_seconds_total');
-  const rise = busy.now - busy.before;
+  // A database that does a third of its work for the same time has lost the rest of it to somebody else.
+  const work = workRatio(view, host);
+  const expected = busy.before * Math.max(0.2, work);
   const database = databaseCpu(view, host);
-  // Where processes are not told apart, work that did not grow is what tells a stranger.
   const foreign =
-    database === undefined || Number.isNaN(database.now)
-      ? 1 - grade(workFactor(view, host), 1.5, 3)
-      : grade(rise - (database.now - database.before), 0.1, 0.4);
+    database === undefined || Number.isNaN(database.now) || Number.isNaN(database.before)
+      ? busy.now - expected
+      : busy.now - busy.before - (database.now - database.before);
+  const waiting = pressure === undefined ? 0 : pressure.now - pressure.before * Math.min(1, Math.max(0.2, work));
+  // Others on the same machine make this host wait too; then it is not busier itself.
   const strength = either(
-    0.85 * grade(rise, 0.15, 0.45),
-    0.6 * grade(pressure === undefined ? 0 : pressure.now - pressure.before, 0.1, 0.5),
+    0.85 * grade(foreign, 0.12, 0.4),
+    0.6 * grade(waiting, 0.15, 0.5) * grade(foreign, 0.05, 0.2),
   );
-  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does no more than before`;
-  if (strength * foreign < 0.1)
+  const text = `${numberWith(busy.now, '%')} of the processors are busy (before ${numberWith(busy.before, '%')}), and the database does ${work < 0.8 ? 'less' : 'no more'} than before`;
+  if (strength < 0.1)
     return [
       detailFinding(
         host,
         cause,
         0,
-        rise < 0.15
+        busy.now - busy.before < 0.15
           ? `processors are busy to ${numberWith(busy.now, '%')} (before ${numberWith(busy.before, '%')})`
           : 'the database itself does more',
       ),
     ];
   return [
-    detailFinding(host, cause, strength * foreign, text, [
+    detailFinding(host, cause, strength, text, [
       said('processors busy', busy, '%'),
       pressure === undefined ? undefined : said('waiting for processors', pressure, '%'),
     ]),
@@ -117,10 +131,12 @@ const processors = (view: View, host: Entity): readonly Finding[] => {
 
 const memory = (view: View, host: Entity): readonly Finding[] => {
   const stalled = view.read(host, 'node_pressure_memory_waiting_seconds_total');
-  const faults = view.read(host, 'node_vmstat_pgmajfault');
+  const faults =
+    view.read(host, 'node_vmstat_pgmajfault') ??
+    view.read(host, 'container_memory_failures_total', { failure_type: 'pgmajfault', scope: 'hierarchy' });
   const swapped = view.read(host, 'node_vmstat_pswpout');
-  const killed = view.read(host, 'node_vmstat_oom_kill');
-  const used = view.ratio(host, 'container_memory_usage_bytes', 'container_spec_memory_limit_bytes');
+  const killed = view.read(host, 'node_vmstat_oom_kill') ?? view.read(host, 'container_oom_events_total');
+  const used = memoryUsed(view, host);
   const available = view.ratio(host, 'node_memory_MemAvailable_bytes', 'node_memory_MemTotal_bytes');
   if ([stalled, faults, used, available].every((each) => each === undefined)) return [];
   const rise = (reading: Reading | undefined): number =>
@@ -128,14 +144,14 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
       ? 0
       : reading.now - (Number.isNaN(reading.before) ? 0 : reading.before);
   const short = Math.max(
-    grade(used?.now, 0.85, 0.97) * grade(rise(used), 0.05, 0.2),
+    grade(used?.now, 0.6, 0.9) * grade(rise(used), 0.1, 0.25),
     grade(1 - (available?.now ?? 1), 0.85, 0.97) * grade(-rise(available), 0.05, 0.2),
   );
   const strength = either(
     0.85 * grade(rise(stalled), 0.03, 0.25),
     0.6 * grade(rise(faults), 30, 400) * grade(factorOf(faults, 10), 2, 5),
     0.6 * grade(rise(swapped), 50, 1_000),
-    0.7 * short,
+    0.8 * short,
     killed !== undefined && killed.now > 0 ? 0.8 : 0,
   );
   const level =
@@ -152,23 +168,40 @@ const memory = (view: View, host: Entity): readonly Finding[] => {
   ];
 };
 
+/** Share of what a control group may use: of its limit, or of the memory that the estate gives the host. What the cache holds can be taken back. */
+const memoryUsed = (view: View, host: Entity): Reading | undefined => {
+  const used = view.read(host, 'container_memory_rss') ?? view.read(host, 'container_memory_usage_bytes');
+  const limit = view.latest(host, 'container_spec_memory_limit_bytes') ?? hostOfEstate(view, host)?.memoryBytes;
+  return used === undefined || limit === undefined || !(limit > 0)
+    ? undefined
+    : view.readingOf(
+        used.name,
+        used.labels,
+        used.values.map((value) => value / limit),
+      );
+};
+
 const slowDisk = (view: View, host: Entity): readonly Finding[] => {
   const devices = new Set(
     (view.signalsOf(host.key).get('node_disk_writes_completed_total') ?? []).map(
       ({ labels }) => labels['device'] ?? '',
     ),
   );
-  const latencies = [...devices].flatMap((device) =>
-    (['write', 'read'] as const).flatMap(
-      (way) =>
-        view.ratio(host, `node_disk_${way}_time_seconds_total`, `node_disk_${way}s_completed_total`, { device }) ?? [],
+  const instances = view.graph.instances.filter(({ place }) => place.host === host.name);
+  const latencies = [
+    ...instances.flatMap((instance) => fileLatencies(view, instance)),
+    ...[...devices].flatMap((device) =>
+      (['write', 'read'] as const).flatMap(
+        (way) =>
+          view.ratio(host, `node_disk_${way}_time_seconds_total`, `node_disk_${way}s_completed_total`, { device }) ??
+          [],
+      ),
     ),
-  );
+  ];
   const slowest = latencies.toSorted((a, b) => slowness(b) - slowness(a))[0];
   const pressure = view.read(host, 'node_pressure_io_waiting_seconds_total');
   const written = view.read(host, 'node_disk_written_bytes_total');
   const read = view.read(host, 'node_disk_read_bytes_total');
-  const instances = view.graph.instances.filter(({ place }) => place.host === host.name);
   const pending = instances.flatMap((instance) =>
     [
       'innodb_data_pending_fsyncs',
@@ -200,7 +233,7 @@ const slowDisk = (view: View, host: Entity): readonly Finding[] => {
     ];
   const text =
     slowest !== undefined && slowness(slowest) > 0.2
-      ? `the disk ${slowest.labels['device'] ?? ''} takes ${numberWith(slowest.now, 's')} for each access (before ${numberWith(slowest.before, 's')})`
+      ? `the disk ${slowest.labels['device'] ?? 'below the database'} takes ${numberWith(slowest.now, 's')} for each access (before ${numberWith(slowest.before, 's')})`
       : 'processes wait for the disk, and it does less than before';
   return [
     detailFinding(host, 'slow disk', strength, text, [
@@ -210,6 +243,19 @@ const slowDisk = (view: View, host: Entity): readonly Finding[] => {
     ]),
   ];
 };
+
+/** How long the database's own files take, where it tells: also of disks that the host does not show. */
+const fileLatencies = (view: View, instance: Entity): readonly Reading[] =>
+  ['wait/io/file/innodb/innodb_log_file', 'wait/io/file/innodb/innodb_data_file', 'wait/io/file/sql/binlog'].flatMap(
+    (file) =>
+      ['write', 'misc'].flatMap(
+        (mode) =>
+          view.ratio(instance, 'mysql_perf_schema_file_events_seconds_total', 'mysql_perf_schema_file_events_total', {
+            event_name: file,
+            mode,
+          }) ?? [],
+      ),
+  );
 
 const slowness = (reading: Reading | undefined): number =>
   grade(reading?.now, 0.01, 0.08) * grade(factorOf(reading, 0.002), 2.5, 6);
@@ -253,30 +299,53 @@ const clocks = (view: View): readonly Finding[] => {
       const peer = hostOf(view, labels['peer'] ?? '');
       const reading = view.read(host, 'coequal_clock_offset_seconds', { peer: labels['peer'] ?? '' });
       const now = reading?.now ?? Number.NaN;
+      // Half of the way there and back is how wrong the answer may be.
+      const trip = view.read(host, 'coequal_clock_round_trip_seconds', { peer: labels['peer'] ?? '' })?.now ?? 0;
       return reading === undefined || Number.isNaN(now)
         ? []
-        : [{ a: host.name, b: peer ?? '', reading, off: Math.abs(now) }];
+        : [
+            {
+              a: host.name,
+              b: peer ?? '',
+              reading,
+              off: Math.max(0, Math.abs(now) - (Number.isNaN(trip) ? 0 : trip) / 2),
+            },
+          ];
     }),
   );
   return view.graph.hosts.flatMap((host) => {
     const own = pairs.filter(({ a, b }) => a === host.name || b === host.name);
+    // A database on the host that has another time than its agent needs nobody else to be wrong.
+    const inside = own.filter(({ a, b }) => a === b);
+    const outside = own.filter(({ a, b }) => a !== b);
+    const partners = new Set(outside.flatMap(({ a, b }) => [a, b])).size - 1;
+    const least = outside.length === 0 ? 0 : Math.min(...outside.map(({ off }) => off));
     const source = view.read(host, 'node_timex_offset_seconds');
     const told = changesAt(view, host.place, ['clock']);
-    const least = own.length === 0 ? 0 : Math.min(...own.map(({ off }) => off));
-    const partners = new Set(own.flatMap(({ a, b }) => [a, b])).size - 1;
-    const others = Math.max(0, ...own.map(({ off }) => off));
     const strength = either(
+      0.95 * grade(Math.max(0, ...inside.map(({ off }) => off)), tolerable, 0.5),
       (partners >= 2 ? 0.95 : 0.6) * grade(least, tolerable, 0.5),
       0.7 * grade(Math.abs(source?.now ?? 0), tolerable, 1),
       told.length > 0 ? 0.9 : 0,
     );
+    const furthest = own.toSorted((x, y) => y.off - x.off)[0];
     if (strength < 0.1)
-      return own.length === 0
+      return furthest === undefined
         ? []
-        : [detailFinding(host, 'clock offset', 0, `its clock agrees within ${numberWith(least, 's')}`)];
-    const furthest = own.find(({ off }) => off === others);
+        : [
+            detailFinding(
+              host,
+              'clock offset',
+              0,
+              `its clock agrees with another within ${numberWith(Math.min(...own.map(({ off }) => off)), 's')}`,
+            ),
+          ];
+    const text =
+      furthest === undefined
+        ? (told[0]?.text ?? 'its time service says that it is off')
+        : `its clock differs from the others by ${numberWith(furthest.off, 's')}`;
     return [
-      detailFinding(host, 'clock offset', strength, `its clock differs from the others by ${numberWith(others, 's')}`, [
+      detailFinding(host, 'clock offset', strength, text, [
         furthest === undefined ? undefined : said('offset between clocks', furthest.reading, 's'),
       ]),
     ];

@@ -15,6 +15,8 @@ const schemaStatement =
   /^\s*(\/\*.*?\*\/\s*)?(alter\s+table|create\s+(unique\s+|fulltext\s+)?index|drop\s+(index|table)|optimi[sz]e\s+table|truncate|rename\s+table|create\s+or\s+replace\s+table)/i;
 const schemaState =
   /alter|copy to tmp table|copying to tmp|rename result table|committing alter|metadata lock|TOI|total order/i;
+const committing = /commit|wsrep|certif|flow control|init for update/i;
+const globalLock = /global read lock|backup lock|commit lock/i;
 const metadataWait = /metadata lock/i;
 const manyRows = 3_000;
 
@@ -72,7 +74,22 @@ const blocking = (instance: Entity, details: readonly DatabaseDetail[]): readonl
         evidence,
       ),
     ];
-  if (!isIdle(root) && age < 3) return [];
+  const waiters = latest.sessions.filter(({ id }) =>
+    latest.waits.some(({ waiting, blocking }) => waiting === id && blocking === root.id),
+  );
+  // Whoever locks all tables is in no transaction: nothing is applied either, and the group waits.
+  if (waiters.some(({ state }) => globalLock.test(state)) || (isIdle(root) && root.transactionSeconds === undefined))
+    return [
+      detailFinding(
+        instance,
+        'slow applier',
+        0.8 * lasting,
+        `${sessionText(root)} holds a lock on all tables; ${waits}, and nothing is applied`,
+        evidence,
+      ),
+    ];
+  // Whoever waits for the group or for its own commit is held up like the rest.
+  if (!isIdle(root) && (age < 3 || committing.test(root.state))) return [];
   const text = isIdle(root)
     ? `${sessionText(root)} holds row locks in an idle transaction of ${age} s; ${waits}`
     : `${sessionText(root)} holds row locks in a transaction of ${age} s; ${waits}`;
@@ -81,7 +98,7 @@ const blocking = (instance: Entity, details: readonly DatabaseDetail[]): readonl
     detailFinding(
       instance,
       'idle transaction holds locks',
-      (isIdle(root) ? 0.95 : 0.4) * lasting * old,
+      (isIdle(root) ? 0.95 : 0.25) * lasting * old,
       text,
       evidence,
     ),

@@ -8,8 +8,7 @@ import type { Entity } from '../../incident/graph.ts';
 import type { View } from '../../incident/view.ts';
 import { detailFinding } from './host.ts';
 
-const dumpText =
-  /sql_no_cache|flush tables with read lock|flush no_write_to_binlog tables|with consistent snapshot|backup stage/i;
+const dumpText = /sql_no_cache|flush tables with read lock|flush no_write_to_binlog tables|backup stage/i;
 const dumpUser = /backup|dump|mariabackup|pgbackrest|barman/i;
 const wholeTable = /^\s*(\/\*.*?\*\/\s*)?(select\s+(\/\*.*?\*\/\s*)?(sql_no_cache\s+)?\*\s+from\s+\S+\s*$|copy\s)/i;
 
@@ -35,10 +34,12 @@ export const statementFindings = (view: View): readonly Finding[] =>
     const details = view.scene.details.get(instance.name) ?? [];
     const since = details.filter(({ atMs }) => atMs > view.onsetMs && atMs <= view.scene.nowMs + 1_000).slice(-12);
     const past = details.filter(({ atMs }) => atMs <= view.onsetMs).slice(-120);
+    // What was running long a while ago is usual; what runs since shortly before the onset may be what it is about.
+    const usual = details.filter(({ atMs }) => atMs < Math.min(view.onsetMs, view.scene.nowMs - usualMs));
     if (since.length === 0) return [];
     return [
       ...grown(instance, activityOf(past), activityOf(since), past.length >= 5),
-      ...running(instance, since, past),
+      ...running(instance, since, usual),
     ];
   });
 
@@ -151,10 +152,7 @@ const judged = (instance: Entity, before: Activity | undefined, now: Activity, k
       grade(now.rows, 2_000, 20_000),
       0.7 * grade(now.withoutIndex, 0, 1) * grade(now.rows, 200, 5_000),
     );
-    const slow =
-      grade(now.seconds / Math.max(now.calls, 1e-3), 0.3, 2) *
-      (1 - grade(now.lockSeconds / Math.max(now.seconds, 1e-9), 0.3, 0.8));
-    const strength = 0.88 * cost * Math.max(reads, 0.8 * slow);
+    const strength = 0.88 * cost * reads;
     return [
       detailFinding(
         instance,
@@ -192,6 +190,9 @@ const judged = (instance: Entity, before: Activity | undefined, now: Activity, k
       : []),
   ];
 };
+
+/** A statement that ran long so many milliseconds ago belongs to normal operation. */
+const usualMs = 45_000;
 
 /** Statements that have not ended have no digest yet: sessions show them. */
 const running = (

@@ -1,7 +1,10 @@
 /** What is asked of databases, and what they say of it in figures: more requests, failed log-ins, connections, conflicts, an applier that lags. */
-import { type Finding, factorOf, grade, numberWith, said } from '../../incident/finding.ts';
+
+import type { Place } from '@coequal/contract';
+import { type Finding, factorFromNone, factorOf, grade, numberWith, said } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import type { Reading, View } from '../../incident/view.ts';
+import type { Labels } from '../../window.ts';
 import { detailFinding } from './host.ts';
 
 export const workloadFindings = (view: View): readonly Finding[] => [
@@ -57,56 +60,77 @@ const spike: Look = (view, service, instances, gateways) => {
   if (requests === undefined || questions === undefined || Number.isNaN(requests.before)) return [];
   const factor = Math.max(factorOf(requests, 20), factorOf(questions, 20));
   const moreClients = factorOf(clients, 5);
-  const strength = either2(0.85 * grade(factor, 1.35, 2.2), 0.5 * grade(factor, 1.2, 1.6) * grade(moreClients, 1.3, 2));
   const shown = factorOf(requests, 20) >= factorOf(questions, 20) ? requests : questions;
+  const strength =
+    grade(shown.known, 10, 40) *
+    either2(0.85 * grade(factor, 1.35, 2.2), 0.5 * grade(factor, 1.2, 1.6) * grade(moreClients, 1.3, 2));
   const text = `${numberWith(shown.now, 'requests/s')} arrive (before ${numberWith(shown.before, '/s')})`;
+  const place = concentrated(view, service, gateways.length > 0 ? gateways : instances, shown.name);
   if (strength < 0.1) return [detailFinding(service, 'load spike', 0, text)];
   return [
-    detailFinding(service, 'load spike', strength, text, [
+    detailFinding({ place }, 'load spike', strength, text, [
       said('requests', shown, '/s'),
       clients === undefined ? undefined : said('connections', clients, ''),
     ]),
   ];
 };
 
+/** Most of what is more comes to one entity: the cause is at its site, otherwise the service's as a whole. */
+const mostOfIt = 0.65;
+
+const concentrated = (view: View, service: Entity, entities: readonly Entity[], name: string): Place => {
+  const rises = entities.map((entity) => ({ entity, rise: Math.max(0, riseOf(view.read(entity, name))) }));
+  const sum = rises.reduce((all, { rise }) => all + rise, 0);
+  const bySite = view.graph.sites.map((site) => ({
+    site,
+    rise: rises.reduce((all, { entity, rise }) => all + (entity.place.site === site.name ? rise : 0), 0),
+  }));
+  const first = bySite.toSorted((a, b) => b.rise - a.rise)[0];
+  return first !== undefined && sum > 0 && first.rise >= mostOfIt * sum ? first.site.place : service.place;
+};
+
 const either2 = (a: number, b: number): number => 1 - (1 - a) * (1 - b);
 
 const logins: Look = (view, service, instances, gateways) => {
-  const denied = total(view, instances, 'mysql_global_status_access_denied_errors');
-  const aborted = total(view, instances, 'mysql_global_status_aborted_connects');
-  const results = new Set(
-    gateways.flatMap((gateway) =>
-      (view.signalsOf(gateway.key).get('coequal_gateway_logins_total') ?? []).map(
-        ({ labels }) => labels['result'] ?? '',
+  const asked = [
+    ...instances.flatMap((instance) =>
+      ['access_denied_errors', 'aborted_connects'].flatMap((name) =>
+        told(view, instance, `mysql_global_status_${name}`),
       ),
     ),
-  );
-  results.delete('ok');
-  const atGateways = [...results].flatMap(
-    (result) => total(view, gateways, 'coequal_gateway_logins_total', { result }) ?? [],
-  );
-  const blocked = total(view, gateways, 'coequal_gateway_connections_refused_total', { reason: 'blocked' });
-  if (denied === undefined && aborted === undefined && atGateways.length === 0) return [];
-  const worst = [denied, aborted, blocked, ...atGateways]
-    .filter((each) => each !== undefined)
-    .toSorted((a, b) => riseOf(b) - riseOf(a))[0];
-  const strength = Math.max(
-    0.95 * grade(riseOf(denied), 0.5, 5),
-    0.85 * grade(riseOf(aborted), 0.5, 5),
-    0.9 * grade(riseOf(blocked), 0.5, 5),
-    ...atGateways.map((each) => 0.95 * grade(riseOf(each), 0.5, 5)),
-  );
-  if (strength < 0.1 || worst === undefined)
-    return [detailFinding(service, 'failed log-ins', 0, 'no more log-ins fail than before')];
-  return [
-    detailFinding(
-      service,
-      'failed log-ins',
-      strength,
-      `${numberWith(riseOf(worst), 'log-ins/s')} more than before are refused`,
-      [said('refused log-ins', worst, '/s')],
-    ),
+    ...gateways.flatMap((gateway) => [
+      ...told(view, gateway, 'coequal_gateway_connections_refused_total', { reason: 'blocked' }),
+      ...loginResults(view, gateway).flatMap((result) =>
+        told(view, gateway, 'coequal_gateway_logins_total', { result }),
+      ),
+    ]),
   ];
+  const worst = asked.toSorted((a, b) => riseOf(b.reading) - riseOf(a.reading))[0];
+  if (worst === undefined) return [];
+  const rise = riseOf(worst.reading);
+  const strength = 0.95 * grade(rise, 0.5, 5) * grade(factorFromNone(worst.reading, 0.2), 1.5, 3);
+  if (strength < 0.1) return [detailFinding(service, 'failed log-ins', 0, 'no more log-ins fail than before')];
+  // What fails nearly as often elsewhere fails everywhere; gateways fail at their site's instances.
+  const others = asked.filter(
+    ({ entity, reading }) => entity.place.site !== worst.entity.place.site && riseOf(reading) > rise / 2,
+  );
+  const near = instances.find(({ place }) => place.site === worst.entity.place.site) ?? service;
+  const at = others.length > 0 ? service : worst.entity.kind === 'instance' ? worst.entity : near;
+  return [
+    detailFinding(at, 'failed log-ins', strength, `${numberWith(rise, 'log-ins/s')} more than before are refused`, [
+      said('refused log-ins', worst.reading, '/s'),
+    ]),
+  ];
+};
+
+const told = (view: View, entity: Entity, name: string, labels?: Labels) => {
+  const reading = view.read(entity, name, labels);
+  return reading === undefined ? [] : [{ entity, reading }];
+};
+
+const loginResults = (view: View, gateway: Entity): readonly string[] => {
+  const signals = view.signalsOf(gateway.key).get('coequal_gateway_logins_total') ?? [];
+  return [...new Set(signals.map(({ labels }) => labels['result'] ?? ''))].filter((result) => result !== 'ok');
 };
 
 const conflicts: Look = (view, service, instances, gateways) => {
@@ -123,7 +147,7 @@ const conflicts: Look = (view, service, instances, gateways) => {
   const strength =
     0.9 *
     Math.max(grade(rise, 2, 12), grade(share, 0.02, 0.15)) *
-    grade(factorOf(worst, 0.5), 1.8, 4) *
+    grade(factorFromNone(worst, 0.5), 1.8, 4) *
     grade(rise, 0.3, 2);
   const text = `${numberWith(worst.now, 'transactions/s')} are refused because another one changed the same rows (before ${numberWith(worst.before, '/s')})`;
   if (strength < 0.1) return [detailFinding(service, 'hot row conflicts', 0, text)];
@@ -133,9 +157,7 @@ const conflicts: Look = (view, service, instances, gateways) => {
 const connections = (view: View, instance: Entity): readonly Finding[] => {
   const open =
     view.read(instance, 'mysql_global_status_threads_connected') ?? view.read(instance, 'pg_stat_activity_count');
-  const most =
-    view.last(instance, 'mysql_global_variables_max_connections') ??
-    view.read(instance, 'mysql_global_variables_max_connections')?.now;
+  const most = view.latest(instance, 'mysql_global_variables_max_connections');
   const refused = view.read(instance, 'mysql_global_status_connection_errors_total', { error: 'max_connections' });
   const running = view.read(instance, 'mysql_global_status_threads_running');
   if (open === undefined || Number.isNaN(open.now)) return [];
@@ -164,21 +186,22 @@ const applier = (view: View, instance: Entity): readonly Finding[] => {
       ? (view.read(other, 'mysql_global_status_wsrep_flow_control_paused_ns') ?? [])
       : [],
   );
-  if (queue === undefined || Number.isNaN(queue.now)) return [];
+  if (queue === undefined) return [];
+  const seen = queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value));
+  if (seen.length === 0) return [];
   const stopped = Math.max(0, ...paused.map((each) => riseOf(each) / 1e9));
-  const most = Math.max(
-    queue.now,
-    ...queue.values.subarray(view.onset, view.end).filter((value) => Number.isFinite(value)),
-  );
+  const most = Math.max(...seen);
+  // An instance that was taken out of flow control (desynchronised, state 2) stops nobody, and falls behind without end.
+  const behind = grade(most, 60, 200) * (view.last(instance, 'mysql_global_status_wsrep_local_state') === 2 ? 1 : 0.8);
   const strength = Math.max(
-    0.85 *
+    0.9 *
       grade(most - (queue.before || 0), 8, 60) *
-      (0.4 + 0.6 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1))),
+      (0.3 + 0.7 * Math.max(grade(stopped, 0.02, 0.3), grade(riseOf(sent), 0, 1), behind)),
     0.6 * grade(riseOf(sent), 0.2, 2),
   );
   const text = `${numberWith(most, 'write sets')} wait to be applied (before ${numberWith(queue.before, '')}), and the group is stopped ${numberWith(stopped, '%')} of the time`;
   if (strength < 0.1)
-    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(queue.now, '')}`)];
+    return [detailFinding(instance, 'slow applier', 0, `its queue of write sets is at ${numberWith(most, '')}`)];
   return [
     detailFinding(instance, 'slow applier', strength, text, [
       said('write sets waiting', queue, ''),

@@ -4,7 +4,7 @@
  */
 import type { Evidence } from '@coequal/contract';
 import type { CauseName } from '../../causes.ts';
-import { either, type Finding } from '../../incident/finding.ts';
+import { either, type Finding, grade } from '../../incident/finding.ts';
 import type { Entity } from '../../incident/graph.ts';
 import { changesAt, linesAt } from '../../incident/occurrences.ts';
 import type { View } from '../../incident/view.ts';
@@ -69,7 +69,17 @@ const instanceFindings = (view: View, reach: Reach, account: InstanceAccount): r
   const quick = account.asked !== undefined && account.asked < silentSeconds / 2;
   if (own === 'answers')
     return [finding(instance, 'instance crashed', crash ? 0.95 : 0.8, 'it began anew without having been stopped', [])];
-  const frozen = slow || (silent > 0 && refused === 0) ? 0.93 : own === 'unheard' && refused === 0 ? 0.5 : 0;
+  const serving = (seen.get('serving') ?? 0) + (seen.get('slow') ?? 0);
+  // A collector that is late on a crowded machine is no database that is frozen, as long as gateways are served by it.
+  const certain = serving > silent ? 0.25 : slow && (silent > 0 || seen.size === 0) ? 0.95 : 0.85;
+  // Several at once that are only not heard of: it is the listener that is late.
+  const alone = reach.instances.filter((each) => each.own === 'unheard' && each.wasUp).length <= 1;
+  const frozen =
+    refused === 0 && (slow || silent > 0)
+      ? certain
+      : own === 'unheard' && refused === 0
+        ? Math.min(alone ? 0.5 : 0.15, certain)
+        : 0;
   // Both at once is a process that ended while somebody still waited for it.
   if (frozen > 0 && !(refused > 0 && (quick || account.asked === undefined)))
     return [
@@ -96,7 +106,7 @@ const gatewayFindings = (view: View, reach: Reach, account: GatewayAccount): rea
   if (state === 'never' || !reach.hostHeard(gateway.place.host ?? '')) return [];
   const stops = [
     ...changesAt(view, gateway.place, ['stop']),
-    ...linesAt(view, gateway.place, /stopp|ended in order|drain/i),
+    ...linesAt(view, gateway.place, /gateway-ended|ended in order/i),
   ];
   const evidence: readonly Evidence[] =
     state === 'answers'
@@ -137,7 +147,12 @@ const siteFindings = (view: View, reach: Reach, account: SiteAccount): readonly 
   const away = members.filter(isAway);
   const gatewaysAway = gateways.filter(({ state }) => state === 'down' || state === 'unheard');
   if (members.length > 0 && isolated.length > 0 && isolated.length + away.length === members.length)
-    return cutOff(view, site, isolated);
+    return cutOff(
+      view,
+      site,
+      isolated,
+      reach.instances.every((each) => each.own !== 'answers' || each.isolated),
+    );
   const everything = away.length > 0 && away.length === members.length;
   if (everything && gateways.length > 0 && gatewaysAway.length === gateways.length)
     return [
@@ -206,7 +221,13 @@ const silentText = (view: View, { site }: SiteAccount): number => {
   return Number.isFinite(shortest) ? shortest : 0;
 };
 
-const cutOff = (view: View, site: Entity, isolated: readonly InstanceAccount[]): readonly Finding[] => {
+/** @param nobody holds a majority: then it is not this site that is cut off, the group has fallen apart */
+const cutOff = (
+  view: View,
+  site: Entity,
+  isolated: readonly InstanceAccount[],
+  nobody: boolean,
+): readonly Finding[] => {
   const evidence = isolated.map(({ instance }) => ({
     text: `wsrep_cluster_status of ${instance.name} is 0: it sees no majority`,
     signal: { name: 'mysql_global_status_wsrep_cluster_status', labels: { instance: instance.name } },
@@ -215,11 +236,11 @@ const cutOff = (view: View, site: Entity, isolated: readonly InstanceAccount[]):
   const hears = either(...isolated.map(({ instance }) => stillHears(view, instance)));
   const text = `${names} ${isolated.length === 1 ? 'lives' : 'live'} and lost the majority`;
   return [
-    finding(site, 'site cut off', 0.92 * (1 - 0.5 * hears), text, evidence),
+    finding(site, 'site cut off', (nobody ? 0.3 : 0.92) * (1 - 0.5 * hears), text, evidence),
     finding(
       site,
       'one-way partition',
-      hears * 0.95,
+      hears * (nobody ? 0.3 : 0.95),
       hears > 0 ? `${text}, while packets of the others still arrive` : 'nothing arrives from the others',
       evidence,
     ),
@@ -227,12 +248,13 @@ const cutOff = (view: View, site: Entity, isolated: readonly InstanceAccount[]):
   ];
 };
 
-/** How far packets from others still arrive while nothing it sends does. */
+/**
+ * Who is cut off both ways knocks and hears nothing. Who is still heard of by nobody but hears the others gets their knocking, answers,
+ * and has to repeat every answer (SYN-ACKs), because none arrives.
+ */
 const stillHears = (view: View, instance: Entity): number => {
   const host = view.graph.entities.get(`host:${instance.place.host}`);
-  if (host === undefined) return 0;
-  const back = view.read(host, 'node_netstat_TcpExt_TCPSynRetrans');
-  const received = view.read(host, 'node_netstat_Tcp_InSegs');
-  if (back === undefined || received === undefined) return 0;
-  return 0;
+  const repeated = host === undefined ? undefined : view.read(host, 'node_netstat_TcpExt_TCPSynRetrans');
+  if (repeated === undefined || Number.isNaN(repeated.now)) return 0;
+  return grade(repeated.now - (repeated.before || 0), 1, 3);
 };

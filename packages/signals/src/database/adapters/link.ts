@@ -3,12 +3,14 @@
  * database that hangs is waited for, each time for as long as the caller allows, and given up after a while by destroying the
  * socket. Opening again waits longer each time; a refused log-in longest, because each one is a failed log-in in somebody's statistics.
  */
-import { type Clock, reasonOf } from '@coequal/kernel';
+import { type Clock, codeOf, reasonOf, until } from '@coequal/kernel';
 import type { Answer, Rows } from '../answer.ts';
 
 /** What a driver offers. Both reject with the driver's own error. */
 export type Session = {
   readonly query: (text: string, values: readonly (string | number)[]) => Promise<Rows>;
+  /** In order, with a word to the server; the connection ends when the server has heard it. */
+  readonly leave: () => void;
   /** At once, without a word to the server; an answer that is waited for rejects. */
   readonly destroy: () => void;
   /** False once the peer or the way to it ended the connection. */
@@ -34,8 +36,35 @@ export type LinkFigures = {
   readonly silences: number;
 };
 
+/** One for a whole reading: a timer for each question would cost more than most questions do. */
+export class Deadline {
+  readonly late: Promise<'late'>;
+  readonly #clock: Clock;
+  readonly #end: number;
+  readonly #over = new AbortController();
+
+  constructor(clock: Clock, ms: number) {
+    this.#clock = clock;
+    this.#end = clock.monotonic() + ms;
+    this.late = clock.sleep(ms, this.#over.signal).then(
+      () => 'late',
+      () => new Promise<never>(() => {}),
+    );
+  }
+
+  leftMs(): number {
+    return this.#end - this.#clock.monotonic();
+  }
+
+  /** Nobody waits any more. */
+  over(): void {
+    this.#over.abort();
+  }
+}
+
 /** An answer that is owed for longer will not come: the peer is gone without a word, or the answer is not worth the wait. */
 const giveUpMs = 10_000;
+const leaveMs = 500;
 const retryMs = { first: 250, most: 2_000 };
 const refusedLogInMs = { first: 5_000, most: 60_000 };
 
@@ -76,22 +105,21 @@ export class Link {
   }
 
   /** Undefined when the next question can be asked; otherwise why it cannot. */
-  async ready(deadlineMs: number): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
-    const end = this.#options.clock.monotonic() + deadlineMs;
-    const owed = await this.#waitForOwed(deadlineMs);
+  async ready(deadline: Deadline): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
+    const owed = await this.#waitForOwed(deadline);
     if (owed !== undefined) return owed;
     if (this.#session?.isOpen() === false) this.#drop();
     if (this.#session !== undefined) return undefined;
     if (this.#closed) return { kind: 'lost', reason: 'closed' };
     if (this.#options.clock.monotonic() < this.#retryAt) return { kind: 'lost', reason: this.#trouble };
     this.#owe(this.#open());
-    const silent = await this.#waitForOwed(end - this.#options.clock.monotonic());
+    const silent = await this.#waitForOwed(deadline);
     if (silent !== undefined) return silent;
     return this.#session === undefined ? { kind: 'lost', reason: this.#trouble } : undefined;
   }
 
   /** Only after `ready`, one at a time. */
-  async ask(text: string, values: readonly (string | number)[], deadlineMs: number): Promise<Answer> {
+  async ask(text: string, values: readonly (string | number)[], deadline: Deadline): Promise<Answer> {
     const session = this.#session;
     if (session === undefined) return { kind: 'lost', reason: this.#trouble };
     this.#statements += 1;
@@ -106,12 +134,22 @@ export class Link {
       },
     );
     this.#owe(asked);
-    const silent = await this.#waitForOwed(deadlineMs);
+    const silent = await this.#waitForOwed(deadline);
     return silent ?? answer ?? { kind: 'lost', reason: this.#trouble };
   }
 
-  close(): void {
+  /** In order where that is quickly done: the server counts connections that end without a word, and writes them into its log. */
+  async close(): Promise<void> {
     this.#closed = true;
+    const session = this.#session;
+    if (session !== undefined && this.#owed === undefined && session.isOpen()) {
+      session.leave();
+      const wait = { what: 'a connection to end', deadlineMs: leaveMs, everyMs: 5 };
+      await until(this.#options.clock, wait, () => !session.isOpen()).catch((error: unknown) => {
+        // It is destroyed all the same.
+        if (codeOf(error) !== 'DEADLINE_PASSED') throw error;
+      });
+    }
     this.#drop();
   }
 
@@ -125,17 +163,11 @@ export class Link {
     settled.then(done, done);
   }
 
-  async #waitForOwed(deadlineMs: number): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
+  async #waitForOwed({ late }: Deadline): Promise<Exclude<Answer, { kind: 'rows' }> | undefined> {
     const owed = this.#owed;
     if (owed === undefined) return undefined;
     const { clock } = this.#options;
-    const waited = new AbortController();
-    const late = clock.sleep(Math.max(0, deadlineMs), waited.signal).then(
-      () => 'late' as const,
-      () => 'settled' as const,
-    );
     const first = await Promise.race([owed.settled.then(() => 'settled' as const), late]);
-    waited.abort();
     if (first === 'settled') return undefined;
     this.#silences += 1;
     const sinceMs = clock.monotonic() - owed.since;

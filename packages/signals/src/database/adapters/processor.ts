@@ -19,7 +19,7 @@ export class SessionProcessor {
     this.#names = names;
   }
 
-  /** A new session, served by this thread. What it used before counts: it is ours from its beginning, threads that are used again are not. */
+  /** A new session, served by this thread. What the thread used before may have been for others, and is not counted. */
   serve(threadId: string | null | undefined): void {
     this.#thread = undefined;
     if (this.#folder === undefined || threadId === null || threadId === undefined) return;

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { hostname, machine, release, type, version } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Clock, codeOf, until } from '@coequal/kernel';
+import { type Clock, codeOf } from '@coequal/kernel';
 import type { Point } from '../../sample.ts';
 import { type FilesystemSpace, type Mount, parseMounts, readFilesystem } from '../disk.ts';
 import { procFiles } from '../files.ts';
@@ -42,6 +42,7 @@ export type HostCollectorOptions = {
 
 /** Sensors are slow to read (some are behind a serial bus) and slow to change. */
 const sensorEveryMs = 30_000;
+const linksEveryMs = 2_000;
 /** Of Node's usual four threads. */
 const openQuestions = 2;
 
@@ -54,7 +55,10 @@ export class HostCollector {
   readonly #group: OwnGroup | undefined;
   readonly #scope: HostScope;
   readonly #mounts: Named;
+  #mountTable: { readonly text: string; readonly mounts: readonly Mount[] } = { text: '', mounts: [] };
   readonly #interfaces: Named;
+  #links: readonly Point[] = [];
+  #linksReadMs = -Infinity;
   #sensors: readonly Point[] = [];
   #sensorsReadMs = -Infinity;
 
@@ -76,7 +80,7 @@ export class HostCollector {
       if (text !== undefined) read(text, out);
     }
     this.#readKernelName(out);
-    this.#readLinks(out);
+    out.points.push(...this.#linkPoints(out));
     this.#readGroup(out);
     out.points.push(...this.#sensorPoints(out));
     await this.#readFilesystems(out);
@@ -110,13 +114,21 @@ export class HostCollector {
     readKernelName({ ...own, domainname }, out);
   }
 
-  #readLinks(out: Readings): void {
+  /** Files of links are many, and those of virtual ones mostly answer with an error. */
+  #linkPoints(out: Readings): readonly Point[] {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#linksReadMs < linksEveryMs) return this.#links;
+    this.#linksReadMs = now;
+    const found = new Readings();
     const folder = '/sys/class/net';
     for (const thing of this.#list(folder).filter((name) => this.#interfaces?.has(name) !== false))
       for (const file of linkFileNames) {
         const text = this.#read(folder, thing, file);
-        if (text !== undefined) readLink({ thing, file, text }, out);
+        if (text !== undefined) readLink({ thing, file, text }, found);
       }
+    out.problems.push(...found.problems);
+    this.#links = found.points;
+    return this.#links;
   }
 
   #readGroup(out: Readings): void {
@@ -168,6 +180,13 @@ export class HostCollector {
     return bus === undefined || device === undefined ? folder : chipName(bus, device);
   }
 
+  /** The table changes rarely and is long. */
+  #mountsNow(): readonly Mount[] {
+    const text = this.#readMounts();
+    if (text !== this.#mountTable.text) this.#mountTable = { text, mounts: parseMounts(text, this.#mounts) };
+    return this.#mountTable.mounts;
+  }
+
   /** Mounts that were named are looked for where this process lives, which may be a namespace of its own. */
   #readMounts(): string {
     const own = (): string => this.#read('/proc/self/mounts') ?? '';
@@ -175,11 +194,14 @@ export class HostCollector {
   }
 
   async #readFilesystems(out: Readings): Promise<void> {
-    const mounts = parseMounts(this.#readMounts(), this.#mounts);
+    const mounts = this.#mountsNow();
     const waiting = mounts.filter(({ mountpoint }) => !this.#owing.has(mountpoint));
     const unasked = new Set(waiting);
     const answers = new Map<Mount, FilesystemSpace | undefined>();
+    const toAnswer = waiting.length;
+    const all = Promise.withResolvers<void>();
     const askNext = (): void => {
+      if (answers.size === toAnswer) all.resolve();
       while (this.#owing.size < openQuestions) {
         const mount = waiting.shift();
         if (mount === undefined) return;
@@ -187,22 +209,23 @@ export class HostCollector {
         this.#ask(mount, (space) => answers.set(mount, space), askNext);
       }
     };
-    const toAnswer = waiting.length;
     askNext();
-    const { clock, filesystemDeadlineMs } = this.#options;
-    try {
-      const wait = { what: 'file systems to answer', deadlineMs: filesystemDeadlineMs, everyMs: 2 };
-      await until(clock, wait, () => answers.size === toAnswer);
-    } catch (error) {
-      // What did not answer is told below.
-      if (codeOf(error) !== 'DEADLINE_PASSED') throw error;
-    }
+    if (toAnswer > 0) await this.#untilDeadline(all.promise);
     waiting.length = 0;
     if (unasked.size > 0) {
       out.linesOf('/proc/1/mounts', '');
       out.problem(0, `${unasked.size} file systems were not asked: others do not answer`);
     }
     for (const mount of mounts) if (!unasked.has(mount)) readFilesystem(mount, answers.get(mount), out);
+  }
+
+  /** What did not answer until then is told as such. */
+  async #untilDeadline(answered: Promise<void>): Promise<void> {
+    const { clock, filesystemDeadlineMs } = this.#options;
+    const over = new AbortController();
+    const deadline = clock.sleep(filesystemDeadlineMs, over.signal).catch(() => undefined);
+    await Promise.race([answered, deadline]);
+    over.abort('done');
   }
 
   #ask(mount: Mount, answered: (space: FilesystemSpace | undefined) => void, then: () => void): void {

@@ -83,6 +83,7 @@ const sessionOf = (connection: Connection, socket: Socket): Session => {
   socket.on('error', ended);
   return {
     query: (text, values) => query(connection, text, values),
+    leave: () => connection.end(() => undefined),
     destroy: () => {
       connection.destroy();
       socket.destroy();

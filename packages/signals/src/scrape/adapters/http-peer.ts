@@ -4,9 +4,11 @@
  * wrong, and rejects for nothing but bugs. Certificates are files that may be renewed while it runs. Redirects are not followed: credentials
  * would go where nobody meant them to.
  */
+import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { type IncomingMessage, Agent as PlainAgent, request as plainRequest, type RequestOptions } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { createGunzip, createInflate } from 'node:zlib';
 import { type Clock, codeOf, reasonOf } from '@coequal/kernel';
 
@@ -79,6 +81,24 @@ export class HttpPeer {
       if (deadline.aborted) return { ok: false, what: `no answer within ${exchange.deadlineMs} ms` };
       if (error instanceof Error) return { ok: false, what: reasonOf(error) };
       throw error;
+    }
+  }
+
+  /** Whether its files can be used, without asking the other end; in words what is wrong with them. */
+  async check(): Promise<string | undefined> {
+    try {
+      const { authority, certificate, key } = this.#options.files ?? {};
+      const text = (path: string | undefined) => (path === undefined ? undefined : readFile(path));
+      const [ca, cert, own] = await Promise.all([text(authority), text(certificate), text(key)]);
+      if (ca !== undefined) new X509Certificate(ca);
+      createSecureContext({
+        ...(ca === undefined ? {} : { ca }),
+        ...(cert === undefined ? {} : { cert }),
+        ...(own === undefined ? {} : { key: own }),
+      });
+      return undefined;
+    } catch (error) {
+      return reasonOf(error);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * One HTTP request to a store, over TLS with certificates of one's own where they are given. Files of certificates and secrets
+ * One HTTP request to a store or a webhook, over TLS with certificates of one's own where they are given. Files of certificates and secrets
  * are read again when they change, so that renewing them needs no restart. Every request has a deadline over all of it, the
  * answer's body included, and every answer a bound. Nothing throws for what the store, the way to it or a file does wrong.
  */
@@ -98,7 +98,7 @@ export class Channel {
           protocol: base.protocol,
           host: base.hostname.replace(/^\[(.*)\]$/, '$1'),
           port: base.port === '' ? (base.protocol === 'https:' ? 443 : 80) : Number(base.port),
-          path: `${base.pathname.replace(/\/+$/, '')}${path}`,
+          path: `${base.pathname.replace(/\/+$/, '')}${path}${base.search}` || '/',
           method,
           headers: {
             ...headers,

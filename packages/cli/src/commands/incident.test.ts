@@ -1,0 +1,157 @@
+/** Commands that speak to a platform: to one of ours that answers as the contract says. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { Incident } from '@coequal/contract';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runIn } from '../testing.ts';
+import { topData, topOverview } from '../view/top-testing.ts';
+
+const incident: Incident = {
+  ...{
+    id: 'i-1',
+    state: 'open',
+    severity: 'critical',
+    title: 'Missing index: service bank',
+    place: { service: 'bank' },
+  },
+  ...{ places: [{ service: 'bank' }], startedMs: 0, detectedMs: 2_000 },
+  alerts: [
+    {
+      name: 'RowsScanned',
+      source: 'detector',
+      labels: {},
+      severity: 'warning',
+      summary: 'Rows scanned\u001b[2J 5000',
+      startedMs: 0,
+    },
+  ],
+  diagnosis: {
+    ...{
+      atMs: 5_000,
+      window: null,
+      sentence: 'Since 00:00:00 an index is missing.',
+      ruledOut: ['load spike: as before'],
+      unknown: 0,
+    },
+    causes: [
+      {
+        ...{
+          cause: 'missing index',
+          place: { service: 'bank' },
+          confidence: 0.93,
+          sinceMs: 0,
+          witnesses: [],
+          runbook: 'create-index',
+        },
+        evidence: [{ text: 'rows scanned per query 5000 (before 10)' }],
+      },
+    ],
+  },
+  timeline: [{ atMs: 0, what: 'opened', text: 'it began' }],
+};
+
+const asked: string[] = [];
+let server: Server;
+let url = '';
+
+const answers: Readonly<Record<string, unknown>> = {
+  'GET /api/v1/incidents/i-1': incident,
+  'POST /api/v1/incidents/i-1/acknowledge': { ...incident, state: 'acknowledged' },
+  'POST /api/v1/incidents/i-1/confirm': { ...incident, confirmedCause: 'missing index' },
+  'POST /api/v2/silences': { silenceID: 's-1' },
+  'GET /api/v2/silences': [],
+  'GET /api/v1/overview': topOverview(),
+};
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.on('end', () => {
+      const path = (request.url ?? '').split('?')[0] ?? '';
+      asked.push(`${request.method} ${request.url} ${body}`);
+      const page = { items: topData().incidents, next: null };
+      const found = path === '/api/v1/incidents' ? page : answers[`${request.method} ${path}`];
+      response.statusCode = found === undefined ? 404 : 200;
+      response.end(
+        JSON.stringify(
+          found ?? {
+            type: 'about:blank',
+            title: 'x',
+            status: 404,
+            detail: 'There is no such thing.',
+            code: 'THING_UNKNOWN',
+            advice: 'Look.',
+          },
+        ),
+      );
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+});
+afterAll(() => server.close());
+
+const run = (...args: readonly string[]) => runIn([...args, '--platform', url]);
+
+test('the list says who is needed, by its exit code too', async () => {
+  const { code, out } = await run('incident', 'list', '--state', 'open', '--service', 'bank');
+  expect(code).toBe(1);
+  expect(out).toMatch(/^ID +STATE +SEVERITY +AGE +WHERE +WHAT\ni-1 +open +critical/);
+  expect(asked.at(-1)).toBe('GET /api/v1/incidents?limit=50&state=open&service=bank ');
+});
+
+test('one incident is told with cause, evidence and story, and nothing in it drives the terminal', async () => {
+  const { code, out } = await run('incident', 'show', 'i-1');
+  expect(code).toBe(0);
+  expect(out).toContain('93 %  missing index at bank  (runbook create-index)');
+  expect(out).toContain('rows scanned per query 5000 (before 10)');
+  expect(out).not.toContain('\u001b');
+  expect(JSON.parse((await run('incident', 'show', '--json')).out)).toEqual(incident);
+});
+
+test('what people do is sent with who they are', async () => {
+  expect((await run('incident', 'ack', 'i-1', '--by', 'ann')).out).toContain('i-1 is acknowledged');
+  expect(asked.at(-1)).toBe('POST /api/v1/incidents/i-1/acknowledge {"by":"ann"}');
+  await run('incident', 'confirm', 'i-1', 'missing index', '--by', 'ann', '--text', 'dropped by mistake');
+  expect(asked.at(-1)).toContain('{"by":"ann","cause":"missing index","text":"dropped by mistake"}');
+  await run(
+    'incident',
+    'silence',
+    'instance="north-db-1",site!~"w.*"',
+    '--comment',
+    'new disk',
+    '--for',
+    '2h',
+    '--by',
+    'ann',
+  );
+  expect(asked.at(-1)).toContain('{"name":"site","value":"w.*","isRegex":true,"isEqual":false}');
+  expect(asked.at(-1)).toContain('"endsAt":"1970-01-01T02:00:00.000Z"');
+});
+
+test('the estate is printed once, and as JSON', async () => {
+  const { code, out } = await run('top', '--once');
+  expect(code).toBe(1);
+  expect(out).toContain('south-db-1');
+  expect(JSON.parse((await run('top', '--once', '--json')).out)).toMatchObject({
+    overview: { estate: 'bank' },
+    incidents: [{ id: 'i-1' }],
+  });
+});
+
+test('what the platform refuses, or a platform that is not there, is one line', async () => {
+  const refused = await run('incident', 'show', 'none');
+  expect([refused.code, refused.told]).toEqual([
+    2,
+    expect.stringMatching(/^coequal: The platform at .* says no: There is no such thing\..*\n$/),
+  ]);
+  const away = await runIn(['incident', 'list', '--platform', 'http://127.0.0.1:1']);
+  expect([away.code, away.told]).toEqual([2, expect.stringMatching(/does not answer/)]);
+  const wrong = await run('incident', 'silence', 'nonsense', '--comment', 'x');
+  expect([wrong.code, wrong.told]).toEqual([2, expect.stringMatching(/is not a matcher/)]);
+  expect((await runIn(['top', '--platform', 'ftp://x'])).code).toBe(2);
+});

@@ -1,0 +1,104 @@
+/**
+ * A platform over its API, as commands use it: which one is meant, questions with a deadline, and what it refuses as our errors. What it
+ * answers is checked by the contract.
+ */
+import { type Problem, problem } from '@coequal/contract';
+import { fail, reasonOf } from '@coequal/kernel';
+import { platformSettings } from '@coequal/platform';
+import type { z } from 'zod';
+import { readEstate } from './read-estate.ts';
+import type { World } from './world.ts';
+
+export type PlatformFlags = { readonly platform?: string; readonly config?: string; readonly lab: string };
+
+export type PlatformClient = {
+  readonly url: string;
+  readonly get: <T extends z.ZodType>(path: string, schema: T) => Promise<z.output<T>>;
+  readonly send: <T extends z.ZodType>(
+    method: 'POST' | 'DELETE',
+    path: string,
+    body: unknown,
+    schema: T,
+  ) => Promise<z.output<T>>;
+};
+
+const answerMs = 10_000;
+
+/** `--platform URL`, else that of `--config FILE`, else that of the lab. @throws COMMAND_USAGE, PLATFORM_UNREACHABLE */
+export const platformClient = async (world: World, flags: PlatformFlags): Promise<PlatformClient> => {
+  const url = (await urlOf(world, flags)).replace(/\/+$/, '');
+  const ask = async <T extends z.ZodType>(path: string, request: RequestInit, schema: T): Promise<z.output<T>> => {
+    const answer = await answerOf(world, url, path, request);
+    if (!answer.ok) throw refusal(url, answer.body);
+    const parsed = schema.safeParse(answer.body);
+    if (parsed.success) return parsed.data;
+    const reason = `its answer to ${path} has another shape; is it of another version`;
+    throw fail('PLATFORM_UNREACHABLE', { url, reason }, { cause: parsed.error });
+  };
+  return {
+    url,
+    get: (path, schema) => ask(path, {}, schema),
+    send: (method, path, body, schema) =>
+      ask(
+        path,
+        body === undefined
+          ? { method }
+          : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+        schema,
+      ),
+  };
+};
+
+const answerOf = async (
+  world: World,
+  url: string,
+  path: string,
+  request: RequestInit,
+): Promise<{ readonly ok: boolean; readonly body: unknown }> => {
+  try {
+    const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
+    const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
+    return { ok: response.ok, body: await response.json() };
+  } catch (error) {
+    if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
+    const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));
+    throw fail('PLATFORM_UNREACHABLE', { url, reason }, { cause: error });
+  }
+};
+
+const causeOf = (error: unknown): unknown =>
+  error instanceof Error && error.cause instanceof Error ? error.cause : error;
+
+const refusal = (url: string, body: unknown): Error => {
+  const told: Problem | undefined = problem.safeParse(body).data;
+  return fail('PLATFORM_REFUSED', {
+    url,
+    detail: told?.detail ?? 'no reason given.',
+    advice: told?.advice ?? 'See its log.',
+  });
+};
+
+const help = 'coequal incident --help';
+
+const urlOf = async (world: World, { platform, config, lab }: PlatformFlags): Promise<string> => {
+  if (platform !== undefined) {
+    if (!/^https?:\/\/[^\s/]+/.test(platform))
+      throw fail('COMMAND_USAGE', { problem: '--platform takes an address like http://127.0.0.1:9620.', help });
+    return platform;
+  }
+  if (config !== undefined) {
+    const { platform: meant } = platformSettings(await readEstate(world, config), undefined);
+    return `http://${meant.address.includes(':') ? `[${meant.address}]` : meant.address}:${meant.port}`;
+  }
+  const handle = await (await world.lab()).openLab(lab);
+  try {
+    const { platform: found } = await handle.snapshot();
+    if (found !== null && found !== undefined) return found.url;
+  } finally {
+    handle.detach();
+  }
+  throw fail('COMMAND_USAGE', {
+    problem: `The lab ${lab} has no platform. Start one with \`coequal lab up --operations\`, or name another platform with --platform URL or --config FILE.`,
+    help,
+  });
+};

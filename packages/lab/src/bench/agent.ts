@@ -1,0 +1,189 @@
+/**
+ * `bench agent`: what an agent costs the host it watches. The real program on a state folder of its own collects about 1,000 signals a second (this host,
+ * and an exporter of ours for the rest), and sends them to a store and a platform of ours in this process, which take everything. Processor
+ * time and memory are the kernel's figures of that one process, over a minute after it has settled.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { until } from '@coequal/kernel';
+import { decodeRemoteWrite, type Sample, writeExposition } from '@coequal/signals';
+import { smallHeap } from '../definition.ts';
+import { figureOf, tenth } from './figures.ts';
+import { type Bench, type BenchTools, counting } from './tools.ts';
+
+const defaultRuns = 1;
+const signals = 1_000;
+const settleSeconds = 10;
+const measuredSeconds = 60;
+const cpuBarPercent = 2;
+const memoryBarMb = 100;
+const patienceMs = 60_000;
+/** The kernel counts processor time in hundredths of a second. */
+const ticksPerSecond = 100;
+
+/** What the agent's host gives depends on the host; the exporter fills up. */
+type Ends = {
+  readonly url: string;
+  exporterSeries: number;
+  bodies: number;
+  lastSamples: number;
+  readonly close: () => Promise<void>;
+};
+
+export const benchAgent: Bench = async (options, tools) => {
+  const cpu: number[] = [];
+  const memory: number[] = [];
+  let detail = {};
+  for (const run of counting(options.runs ?? defaultRuns)) {
+    const measured = await measure(tools);
+    cpu.push(measured.cpuPercent);
+    memory.push(measured.memoryMb);
+    detail = measured.detail;
+    tools.progress(`agent: run ${run}: ${tenth(measured.cpuPercent)} % of a core, ${tenth(measured.memoryMb)} MB`);
+  }
+  tools.figure(figureOf({ name: 'agent/processor', unit: '%', values: cpu, bar: cpuBarPercent, detail }));
+  tools.figure(figureOf({ name: 'agent/memory', unit: 'MB', values: memory, bar: memoryBarMb, detail: {} }));
+};
+
+const measure = async (tools: BenchTools) => {
+  const { clock, signal } = tools;
+  const folder = mkdtempSync(join(tmpdir(), 'coequal-bench-agent-'));
+  const ends = await openEnds();
+  const port = await freePort();
+  writeFileSync(join(folder, 'coequal.yaml'), estateText(folder, ends.url, port));
+  const child = startAgent(folder);
+  try {
+    const wait = (what: string, probe: () => boolean): Promise<boolean> =>
+      until(clock, { what, deadlineMs: patienceMs, signal }, () => child.exitCode === null && probe());
+    await wait('the agent to send', () => ends.bodies >= 4);
+    ends.exporterSeries = Math.max(0, signals - ends.lastSamples);
+    tools.progress(
+      `agent: ${ends.lastSamples} signals of this host and its own, ${ends.exporterSeries} of an exporter`,
+    );
+    await clock.sleep(settleSeconds * 1_000, signal);
+    const before = { ticks: await ticksOf(child), ms: clock.monotonic(), bodies: ends.bodies };
+    await clock.sleep(measuredSeconds * 1_000, signal);
+    const seconds = (clock.monotonic() - before.ms) / 1_000;
+    const cpuSeconds = ((await ticksOf(child)) - before.ticks) / ticksPerSecond;
+    return {
+      cpuPercent: (cpuSeconds / seconds) * 100,
+      memoryMb: await residentMbOf(child),
+      detail: { signals: ends.lastSamples, seconds: tenth(seconds), bodies_sent: ends.bodies - before.bodies },
+    };
+  } finally {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+    await ends.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+const startAgent = (folder: string): ChildProcess =>
+  spawn(
+    process.execPath,
+    [...smallHeap, fileURLToPath(import.meta.resolve('@coequal/agent/main')), '--config', join(folder, 'coequal.yaml')],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+    },
+  );
+
+/** A store, a platform and an exporter in one server. */
+const openEnds = async (): Promise<Ends> => {
+  const state = { exporterSeries: 0, bodies: 0, lastSamples: 0 };
+  const server: Server = createServer((request, response) => {
+    if (request.url === '/metrics') {
+      response.setHeader('content-type', 'text/plain; version=0.0.4');
+      response.end(exporterText(state.exporterSeries));
+      return;
+    }
+    const chunks: Uint8Array[] = [];
+    request.on('data', (chunk: Uint8Array) => chunks.push(chunk));
+    request.on('end', () => {
+      if (request.url === '/store/api/v1/write') {
+        const decoded = decodeRemoteWrite(Buffer.concat(chunks));
+        state.bodies += 1;
+        state.lastSamples = decoded.ok ? decoded.samples.length : 0;
+      }
+      response.writeHead(204).end();
+    });
+  });
+  const port = await listen(server);
+  return Object.assign(state, {
+    url: `http://127.0.0.1:${port}`,
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  });
+};
+
+/** As databases tell them: names shared by many, a label, values that change. */
+const exporterText = (series: number): string => {
+  const value = process.uptime() * 1_000;
+  const samples = counting(series).map(
+    (index): Sample => ({
+      name: `mysql_global_status_variable_${index % 300}_total`,
+      labels: [['kind', `kind-${Math.floor(index / 300)}`]],
+      value: Math.round(value * index),
+      timeMs: 0,
+    }),
+  );
+  return writeExposition(samples, { format: 'prometheus', withTimes: false });
+};
+
+const estateText = (folder: string, url: string, port: number): string => {
+  const sites = ['north', 'south', 'west'];
+  return `version: 1
+name: bench
+sites:
+${sites.map((site, index) => `  - { name: ${site}, hosts: [{ name: ${site}-1, address: 10.0.0.${index + 1} }] }`).join('\n')}
+services:
+  - name: bank
+    database: bank
+    instances:
+${sites.map((site) => `      - { name: bank-${site}, host: ${site}-1, dataFolder: /nowhere/${site} }`).join('\n')}
+agents:
+  - host: north-1
+    port: ${port}
+    stateFolder: ${folder}/state
+    scrapes: [{ job: database, url: "${url}/metrics", every: 1s }]
+    sendTo: { store: "${url}/store", platforms: ["${url}/platform"] }
+`;
+};
+
+const listen = async (server: Server): Promise<number> => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+};
+
+const freePort = async (): Promise<number> => {
+  const server = createServer();
+  const port = await listen(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+};
+
+/** User and system time of the process and of children it has waited for: fields 14 and 15 of proc(5), its own alone. */
+const ticksOf = async (child: ChildProcess): Promise<number> => {
+  const text = await readFile(`/proc/${child.pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+};
+
+const residentMbOf = async (child: ChildProcess): Promise<number> => {
+  const text = await readFile(`/proc/${child.pid}/status`, 'utf8');
+  return (Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1_024) / 1e6;
+};

@@ -1,0 +1,56 @@
+/**
+ * The knowledge file of a platform: read at the start, compared with by every diagnosis, and written as a whole when a person says what an
+ * incident was. A file that cannot be read is not written over.
+ */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Place } from '@coequal/contract';
+import {
+  confirmIncidents,
+  emptyKnowledge,
+  formatKnowledge,
+  type IncidentScene,
+  incidentOfScene,
+  type Knowledge,
+  parseKnowledge,
+} from '@coequal/diagnosis';
+import { codeOf, fail, reasonOf } from '@coequal/kernel';
+
+export type KnowledgeFile = {
+  readonly now: () => Knowledge;
+  /** @throws FOLDER_UNWRITABLE */
+  readonly learn: (id: string, cause: string, place: Place, scene: IncidentScene) => void;
+};
+
+/** @throws KNOWLEDGE_INVALID, FILE_UNREADABLE */
+export const openKnowledge = (path: string | undefined): KnowledgeFile => {
+  let knowledge = path === undefined ? emptyKnowledge : read(path);
+  return {
+    now: () => knowledge,
+    learn: (id, cause, place, scene) => {
+      const learned = incidentOfScene(scene, id, cause, place);
+      if (learned.profile.signals.size === 0) return;
+      knowledge = confirmIncidents(knowledge, [learned]);
+      if (path !== undefined) write(path, formatKnowledge(knowledge));
+    },
+  };
+};
+
+const read = (path: string): Knowledge => {
+  try {
+    return parseKnowledge(readFileSync(path, 'utf8'), path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return emptyKnowledge;
+    if (codeOf(error) === 'KNOWLEDGE_INVALID') throw error;
+    throw fail('FILE_UNREADABLE', { path, reason: reasonOf(error) }, { cause: error });
+  }
+};
+
+const write = (path: string, text: string): void => {
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error) {
+    const advice = 'Make its folder writable for the platform, or name another file as `knowledge` in the estate.';
+    throw fail('FOLDER_UNWRITABLE', { path, reason: reasonOf(error), advice }, { cause: error });
+  }
+};

@@ -1,0 +1,33 @@
+/** Errors of the registry as answers: status and problem details (RFC 9457). A bug of ours says that it is one, and nothing else. */
+import type { Problem } from '@coequal/contract';
+import { CoequalError, type ErrorCode } from '@coequal/kernel';
+
+const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
+  REQUEST_INVALID: 400,
+  REQUEST_UNAUTHORISED: 401,
+  ROUTE_UNKNOWN: 404,
+  INCIDENT_UNKNOWN: 404,
+  THING_UNKNOWN: 404,
+  INCIDENT_IS_RESOLVED: 409,
+  REQUEST_TOO_LARGE: 413,
+  REQUEST_TOO_MANY: 429,
+  STORE_FAILED: 502,
+  STORAGE_FAILED: 503,
+};
+
+export const problemOf = (error: unknown): Problem => {
+  if (!(error instanceof CoequalError))
+    return {
+      ...{ type: 'about:blank', title: 'Internal error', status: 500, code: 'BUG', retry: false },
+      detail: 'This is a bug in the platform; its log has the rest.',
+    };
+  return {
+    type: 'about:blank',
+    title: error.code.toLowerCase().replaceAll('_', ' '),
+    status: statuses[error.code] ?? (error.kind === 'user' ? 400 : 503),
+    detail: error.message,
+    code: error.code,
+    advice: error.advice,
+    retry: error.retry,
+  };
+};

@@ -1,0 +1,206 @@
+/**
+ * A route as one value: what it is, who may use it, what its answer holds, its limits, the shapes of what comes in and goes out, and what
+ * it does. `defineRoute` ties the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
+ * something out. What a schema does not name neither comes in nor goes out.
+ */
+import { assert, fail } from '@coequal/kernel';
+import { z } from 'zod';
+import type { limits } from '../limits.ts';
+import type { Subscriber } from '../live/stream.ts';
+import type { Core } from '../ports.ts';
+
+/** `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; `person`: who uses the API. */
+export type Access = 'anyone' | 'agent' | 'person';
+/** Of what the answer, or what is taken in, may hold at most. */
+export type Classification = 'public' | 'sensitive' | 'secret';
+export type RateClass = keyof typeof limits.http.rates;
+
+export type BodyKind = 'none' | 'json' | 'bytes';
+
+export type RawRequest = {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+};
+
+export type RawAnswer =
+  | { readonly kind: 'body'; readonly status: number; readonly type: string; readonly body: string }
+  | { readonly kind: 'empty'; readonly status: number }
+  | {
+      readonly kind: 'stream';
+      readonly subscribe: (subscriber: Omit<Subscriber, 'signals'>) => (() => void) | undefined;
+    };
+
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT';
+  /** With `:name` for parameters. */
+  readonly path: string;
+  /** One sentence, for the document of the API. */
+  readonly summary: string;
+  readonly access: Access;
+  readonly classification: Classification;
+  readonly limits: { readonly bodyBytes: number; readonly rate: RateClass };
+  readonly input: {
+    readonly params: z.ZodType;
+    readonly query: z.ZodType;
+    readonly body: { readonly kind: BodyKind; readonly schema: z.ZodType; readonly types: readonly string[] };
+  };
+  readonly output: { readonly status: number; readonly type: string; readonly schema: z.ZodType | undefined };
+  readonly run: (core: Core, request: RawRequest) => Promise<RawAnswer>;
+};
+
+export type Headers = RawRequest['headers'];
+
+type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'limits'>;
+
+export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType> = Shared & {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  readonly output: O;
+  readonly status?: number;
+  readonly handle: (
+    core: Core,
+    input: {
+      readonly params: z.output<P>;
+      readonly query: z.output<Q>;
+      readonly body: z.output<B>;
+      readonly headers: Headers;
+    },
+  ) => z.input<O> | Promise<z.input<O>>;
+};
+
+/** Nothing is asked for. What comes all the same is passed over. */
+export const nothing = z.object({});
+/** No body. */
+export const noBody = z.undefined();
+
+/** A route that takes JSON, or no body, and answers with JSON. */
+export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
+  route: JsonRoute<P, Q, B, O>,
+): Route => {
+  const { params, query, body, output, status = 200, handle, ...shared } = route;
+  const kind: BodyKind = (body as z.ZodType) === noBody ? 'none' : 'json';
+  return {
+    ...shared,
+    input: { params, query, body: { kind, schema: body, types: kind === 'none' ? [] : ['application/json'] } },
+    output: { status, type: 'application/json', schema: output },
+    run: async (core, request) => {
+      const input = {
+        params: parsed(params, request.params, 'path'),
+        query: parsed(query, request.query, 'query'),
+        body: parsed(body, kind === 'none' ? undefined : jsonOf(request.body), 'body'),
+        headers: request.headers,
+      };
+      const answer = output.parse(await handle(core, input));
+      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(answer) };
+    },
+  };
+};
+
+/** A route that takes bytes of others' formats and answers with nothing. */
+export const bytesRoute = (
+  route: Shared & {
+    readonly types: readonly string[];
+    readonly status: number;
+    readonly handle: (core: Core, body: Uint8Array, headers: Headers) => void | Promise<void>;
+  },
+): Route => {
+  const { types, status, handle, ...shared } = route;
+  return {
+    ...shared,
+    input: { params: nothing, query: nothing, body: { kind: 'bytes', schema: z.unknown(), types } },
+    output: { status, type: '', schema: undefined },
+    run: async (core, { body, headers }) => {
+      await handle(core, body, headers);
+      return { kind: 'empty', status };
+    },
+  };
+};
+
+export const textRoute = (
+  route: Shared & { readonly type: string; readonly handle: (core: Core) => string | Promise<string> },
+): Route => {
+  const { type, handle, ...shared } = route;
+  return {
+    ...shared,
+    input: { params: nothing, query: nothing, body: { kind: 'none', schema: noBody, types: [] } },
+    output: { status: 200, type, schema: undefined },
+    run: async (core) => ({ kind: 'body', status: 200, type, body: await handle(core) }),
+  };
+};
+
+export const streamRoute = <Q extends z.ZodType>(
+  route: Shared & {
+    readonly query: Q;
+    readonly event: z.ZodType;
+    readonly subscribe: (
+      core: Core,
+      query: z.output<Q>,
+      lastId: string | undefined,
+      subscriber: Omit<Subscriber, 'signals'>,
+    ) => (() => void) | undefined;
+  },
+): Route => {
+  const { query, event, subscribe, ...shared } = route;
+  return {
+    ...shared,
+    input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
+    output: { status: 200, type: 'text/event-stream', schema: event },
+    run: async (core, request) => {
+      const asked = parsed(query, request.query, 'query');
+      const last = request.headers['last-event-id'];
+      return {
+        kind: 'stream',
+        subscribe: (subscriber) => subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber),
+      };
+    },
+  };
+};
+
+const jsonOf = (body: Uint8Array): unknown => {
+  if (body.length === 0) throw fail('REQUEST_INVALID', { what: 'The body is empty, and JSON is expected.' });
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
+    throw fail('REQUEST_INVALID', { what: 'The body is not JSON in UTF-8.' }, { cause: error });
+  }
+};
+
+const issuesTold = 5;
+
+const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issues = result.error.issues.slice(0, issuesTold).map(({ path, message }) => {
+    const at = [where, ...path.map(String)].join('.').slice(0, 200);
+    return `${at}: ${message.slice(0, 200)}`;
+  });
+  throw fail('REQUEST_INVALID', { what: `The request is not right: ${issues.join('; ')}.` });
+};
+
+const everything = [
+  'method',
+  'path',
+  'summary',
+  'access',
+  'classification',
+  'limits',
+  'input',
+  'output',
+  'run',
+] as const;
+
+/** Types see to most of it; a table that came together from parts is looked at again before anything listens. */
+export const checkRoutes = (routes: readonly Route[]): void => {
+  const seen = new Set<string>();
+  for (const route of routes) {
+    const name = `${route.method} ${route.path}`;
+    for (const key of everything) assert(route[key] !== undefined, `the route ${name} declares its ${key}`);
+    assert(route.limits.bodyBytes >= 0 && route.limits.rate.length > 0, `the route ${name} declares its limits`);
+    assert(!seen.has(name), `the route ${name} is declared once`);
+    seen.add(name);
+  }
+};
