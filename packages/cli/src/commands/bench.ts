@@ -20,7 +20,6 @@ const benches: Readonly<Record<BenchName, string>> = {
   'gateway-pause': 'how long sysbench waits, and for what errors, when an instance dies; parts: default, tight',
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
-  signals: 'processor time for taking in samples and reading a host; parts: window, text, remote-write, host',
   agent: 'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute',
   signals:
     'processor time for taking in samples, reading a host and a database; parts: window, text, remote-write, host, mariadb',
