@@ -1,5 +1,6 @@
 /** The `coequal` command: makes the world from the process, runs the command line, and ends with its exit code. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@coequal/kernel';
 import { exitCodes, tellFailure } from './failure.ts';
@@ -15,6 +16,19 @@ const versionOf = (text: string): string => {
 };
 
 const interruption = new AbortController();
+
+/** Who became root with sudo is named too. A user without an entry of their own has a number. */
+const userName = (): string => {
+  const by = process.env['SUDO_USER'];
+  const uid = process.getuid?.() ?? 'unknown';
+  try {
+    const { username } = userInfo();
+    return by === undefined || by === username ? username : `${username} (sudo by ${by})`;
+  } catch {
+    // The system's list of users does not have this one.
+    return `uid ${uid}`;
+  }
+};
 
 const makeWorld = (): World => {
   const { stdin, stdout, stderr, env } = process;
@@ -35,6 +49,9 @@ const makeWorld = (): World => {
     runAgent: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/main')), args),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),
+    user: userName(),
+    hostName: hostname(),
+    present: async (paths) => paths.filter((path) => existsSync(path)),
     runPlatform: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/platform/main')), args),
     runStore: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/engines/store')), args),
     version: versionOf(readFileSync(new URL('../package.json', import.meta.url), 'utf8')),

@@ -5,6 +5,7 @@
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
 import { addAgentCommands } from './commands/agent.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addDiagnoseCommands } from './commands/diagnose.ts';
 import { addDrillCommand } from './commands/drill.ts';
@@ -12,6 +13,7 @@ import { addEstateCommands } from './commands/estate.ts';
 import { addEvidenceCommands } from './commands/evidence.ts';
 import { addGatewayCommands } from './commands/gateway.ts';
 import { addIncidentCommands } from './commands/incident.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { addPlatformCommand } from './commands/platform.ts';
 import { addStoreCommand } from './commands/store.ts';
@@ -75,6 +77,8 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addIncidentCommands(program, world, outcome);
   addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);
+  addKeyCommands(program, world, outcome);
+  addAuditCommands(program, world, outcome);
   settle(program, world);
   return program;
 };

@@ -1,4 +1,5 @@
 /** A world for tests of commands: collects what is said, with a lab that only remembers what it was asked. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { fail, seededRandom } from '@coequal/kernel';
@@ -24,6 +25,8 @@ export type LabScript = {
   readonly answers?: readonly string[];
   /** Gateways as this says; the real code, which looks for real ones, unless given. */
   readonly gateway?: GatewayPort;
+  /** The environment; empty unless given. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   /** The exit code of a gateway that is run. */
   readonly gatewayEnds?: number;
 };
@@ -66,7 +69,7 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
     },
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
     random: seededRandom(1),
-    environment: {},
+    environment: script.environment ?? {},
     interrupted: interruption.signal,
     terminal: undefined,
     files: {
@@ -103,6 +106,9 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       return 0;
     },
     version: '0.0.0',
+    user: 'tester',
+    hostName: 'here',
+    present: async (paths) => paths.filter((path) => existsSync(path)),
   };
   const code = await run(args, world);
   return { code, out, told, calls };

@@ -52,6 +52,11 @@ export type World = {
   /** Runs the program of a host's stores in the foreground, in the same way. */
   readonly runStore: (args: readonly string[]) => Promise<number>;
   readonly version: string;
+  /** Who runs the command, as this machine knows them: for the record, and no proof. */
+  readonly user: string;
+  readonly hostName: string;
+  /** Which of some paths are there. */
+  readonly present: (paths: readonly string[]) => Promise<readonly string[]>;
 };
 
 export type Files = {
@@ -87,6 +92,7 @@ export type GatewayPort = {
   readonly gatewayControl: (
     gateway: { readonly name: string; readonly stateFolder: string },
     clock: Clock,
+    by: string,
   ) => GatewayControl;
   readonly gatewaySettings: (estate: Estate, name: string | undefined) => GatewaySettings;
   readonly journalKey: (session: Uint8Array) => string;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatEstate } from './format.ts';
-import type { Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
+import type { AuditPlan, Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
 import type { Agent } from './model-agents.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 import { parseEstate } from './parse.ts';
@@ -213,6 +213,22 @@ const stores: fc.Arbitrary<MetricStore[]> = fc
     { kind: 'foreign', name: 'far', class: 'coarse', url: 'https://metrics.example:8427/select', ...account },
   ]);
 
+const audit: fc.Arbitrary<AuditPlan> = fc.record(
+  {
+    anchorFolder: folder,
+    timeStamps: fc.record({ url: fc.constant('https://tsa.example/stamp'), authority: folder }),
+    syslog: fc.record({
+      host: fc.constant('siem.example'),
+      port: fc.constant(6_514),
+      authority: folder,
+      certificate: folder,
+      key: folder,
+    }),
+    checkpointMs: fc.integer({ min: 1_000, max: 3_600_000 }),
+  },
+  { requiredKeys: ['checkpointMs'] },
+);
+
 const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean()).chain(([sites, witness]) =>
   fc.record({
     version: fc.constant(1 as const),
@@ -226,6 +242,7 @@ const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean(
     agents: fc.array(agent, { maxLength: 1 }),
     platforms: fc.array(platform, { maxLength: 1 }),
     stores,
+    audit,
     limits: fc.record({
       connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
       bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),

@@ -3,7 +3,7 @@
  * (a property test holds it to that), so a program may write the file that people read.
  */
 import { stringify } from 'yaml';
-import type { Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
+import type { AuditPlan, Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 import { formatAgent } from './to-agents.ts';
 
@@ -21,11 +21,17 @@ export const formatEstate = (estate: Estate, comment?: string): string => {
     ...(estate.agents.length === 0 ? {} : { agents: estate.agents.map(formatAgent) }),
     ...(estate.platforms.length === 0 ? {} : { platforms: estate.platforms.map(formatPlatform) }),
     ...(estate.stores.length === 0 ? {} : { stores: estate.stores.map(formatStore) }),
+    ...(estate.audit === undefined ? {} : { audit: formatAudit(estate.audit) }),
     limits: formatLimits(estate.limits),
   };
   const heading = comment === undefined ? '' : comment.replaceAll(/^/gm, '# ').replaceAll(/ +$/gm, '');
   return `${heading === '' ? '' : `${heading}\n`}${stringify(file, { lineWidth: 120, aliasDuplicateObjects: false })}`;
 };
+
+const formatAudit = ({ checkpointMs, ...audit }: AuditPlan): object => ({
+  ...audit,
+  checkpointEvery: `${checkpointMs}ms`,
+});
 
 const formatHost = ({ memoryBytes, ...host }: Host): object => ({
   ...host,

@@ -4,6 +4,7 @@ export { jsonSchema, jsonSchemaText } from './json-schema.ts';
 export type {
   Arbitrator,
   Architecture,
+  AuditPlan,
   ConsistencyProfile,
   Encryption,
   EngineName,

@@ -17,7 +17,22 @@ export type Estate = {
   readonly agents: readonly Agent[];
   readonly platforms: readonly Platform[];
   readonly stores: readonly MetricStore[];
+  /** What becomes of the audit beside being written. Undefined: it stays where it is written. */
+  readonly audit?: AuditPlan;
   readonly limits: Limits;
+};
+
+export type AuditPlan = {
+  readonly anchorFolder?: string;
+  readonly timeStamps?: { readonly url: string; readonly authority: string };
+  readonly syslog?: {
+    readonly host: string;
+    readonly port: number;
+    readonly authority: string;
+    readonly certificate?: string;
+    readonly key?: string;
+  };
+  readonly checkpointMs: number;
 };
 
 export type Site = {

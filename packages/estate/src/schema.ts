@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { agent } from './schema-agents.ts';
+import { audit } from './schema-audit.ts';
 import { gateway, serviceGateway } from './schema-gateway.ts';
 import { platform, store } from './schema-platform.ts';
 import { address, databaseRule, duration, KiB, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
@@ -163,6 +164,7 @@ export const estateFile = z
     agents: z.array(agent).max(1_000).default([]).describe('The agents, one on each host that is watched.'),
     platforms: z.array(platform).max(64).default([]).describe('The processes that watch the estate.'),
     stores: z.array(store).max(128).default([]).describe('Where metrics are kept.'),
+    audit: audit.optional(),
     limits: limits.prefault({}),
   })
   .meta({

@@ -3,6 +3,7 @@
  * depend on other keys are filled in. Whether the whole makes sense is judged afterwards, in `rules.ts`.
  */
 import type {
+  AuditPlan,
   Encryption,
   Estate,
   Gateway,
@@ -31,12 +32,37 @@ export const toEstate = (file: EstateFile): Estate => ({
   agents: file.agents.map(toAgent),
   platforms: file.platforms.map(toPlatform),
   stores: file.stores.map(toStore),
+  ...(file.audit === undefined ? {} : { audit: toAudit(file.audit) }),
   limits: {
     connectionsPerInstance: file.limits.connectionsPerInstance,
     bufferPoolBytes: file.limits.bufferPool,
     freeDiskBytes: file.limits.freeDisk,
     galeraCacheBytes: file.limits.galeraCache,
   },
+});
+
+const toAudit = ({
+  anchorFolder,
+  timeStamps,
+  syslog,
+  checkpointEvery,
+}: NonNullable<EstateFile['audit']>): AuditPlan => ({
+  ...(anchorFolder === undefined ? {} : { anchorFolder: withoutEndingSlash(anchorFolder) }),
+  ...(timeStamps === undefined ? {} : { timeStamps }),
+  ...(syslog === undefined ? {} : { syslog: toSyslog(syslog) }),
+  checkpointMs: checkpointEvery,
+});
+
+const toSyslog = ({
+  certificate,
+  key,
+  host,
+  ...rest
+}: NonNullable<NonNullable<EstateFile['audit']>['syslog']>): NonNullable<AuditPlan['syslog']> => ({
+  ...rest,
+  host: canonicalAddress(host),
+  ...(certificate === undefined ? {} : { certificate }),
+  ...(key === undefined ? {} : { key }),
 });
 
 const toHost = ({ name, address, cost, cpus, memory }: EstateFile['sites'][number]['hosts'][number]): Host => ({

@@ -39,6 +39,7 @@ export const gatewaySettings = (
     observe: options.observe ?? false,
     instances: targets(estate, service, gateway.site.name),
     instanceTls: service.tls,
+    ...(estate.audit === undefined ? {} : { audit: estate.audit }),
     limits: rules.limits,
   };
 };

@@ -177,7 +177,7 @@ describe('the check', () => {
 
 describe('a gateway', () => {
   let run: ReturnType<typeof launch>;
-  const control = () => gatewayControl({ name, stateFolder: join(folder, 'state') }, systemClock);
+  const control = () => gatewayControl({ name, stateFolder: join(folder, 'state') }, systemClock, 'tester');
   const client = (tls = false): Promise<Connection> =>
     createConnection({
       host: '127.0.0.1',

@@ -3,7 +3,7 @@
  * far, whom it asks about accounts, and every limit. Plain values, so that the supervisor can hand them to its
  * workers as JSON. Secrets are not in here: files that hold them are named, and read where they are needed.
  */
-import type { ConsistencyProfile, GuardRule, LargeWriteRule, PresetName } from '@coequal/estate';
+import type { AuditPlan, ConsistencyProfile, GuardRule, LargeWriteRule, PresetName } from '@coequal/estate';
 
 /** An instance as one gateway sees it. */
 export type InstanceTarget = {
@@ -50,6 +50,8 @@ export type GatewaySettings = {
   readonly largeWrites?: LargeWriteRule;
   /** ALTER and its like on a table above this size are refused unless the session means it, bytes. */
   readonly schemaChangeBytes?: number;
+  /** What becomes of its audit beside being written in its state folder. */
+  readonly audit?: AuditPlan;
   readonly limits: GatewayLimits;
 };
 

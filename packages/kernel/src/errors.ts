@@ -7,6 +7,8 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { trustErrors } from './errors-trust.ts';
+
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
 export type ErrorKind = 'user' | 'operational' | 'bug';
 
@@ -316,55 +318,7 @@ const registry = {
     message: 'The dump {path} could not be loaded: {reason}',
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
-  // Trust
-  JSON_NOT_CANONICAL: {
-    kind: 'bug',
-    retry: false,
-    message: 'The value at {path} has no canonical JSON: {reason}.',
-    advice: 'Report this with what you were doing; nothing was signed.',
-  },
-  KEY_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: 'This is not a usable Ed25519 {half} key: {reason}.',
-    advice: 'Name a PEM file that holds the {half} key.',
-  },
-  CERTIFICATE_REFUSED: {
-    kind: 'user',
-    retry: false,
-    message: 'No certificate was issued: {reason}.',
-    advice: 'Correct the name, address, duration or authority and try again.',
-  },
-  SECRET_INVALID: {
-    kind: 'user',
-    retry: false,
-    message: '{name} cannot be stored: {reason}.',
-    advice: 'Correct it; nothing was changed.',
-  },
-  SECRET_FILE_EXPOSED: {
-    kind: 'user',
-    retry: false,
-    message: 'Others than its owner may read or change {path} (mode {mode}), or it belongs to somebody else.',
-    advice: 'Run `chmod 600 {path}` as its owner, and replace what it protects if somebody may have read it.',
-  },
-  SEALED_STORE_UNREADABLE: {
-    kind: 'user',
-    retry: false,
-    message: '{path} of the sealed store cannot be used: {reason}.',
-    advice: '{advice}',
-  },
-  SEALED_STORE_WRONG_KEY: {
-    kind: 'user',
-    retry: false,
-    message: 'The sealed store {path} belongs to another key than {keyPath} holds.',
-    advice: 'Put its own key there, or remove the store and make it anew.',
-  },
-  SEALED_STORE_TAMPERED: {
-    kind: 'operational',
-    retry: false,
-    message: 'The sealed store {path} was changed by something else than Coequal, or is damaged; nothing was read.',
-    advice: 'Find out who can write there, then bring back a copy, or remove it and make it anew.',
-  },
+  ...trustErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

@@ -1,11 +1,20 @@
 /** Sealing: what goes in comes out, and nothing that was changed in any place opens. */
+import { randomBytes } from 'node:crypto';
 import { codeOf } from '@coequal/kernel';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { newSealingKey, openSecrets, parseSealingKey, type SealingKey, sealedLimits, sealSecrets } from './sealed.ts';
+import {
+  keyOfSealed,
+  openSecrets,
+  parseSealingKey,
+  type SealingKey,
+  sealedLimits,
+  sealSecrets,
+  sealSecretsWith,
+} from './sealed.ts';
 
 const newKey = (): SealingKey => {
-  const key = parseSealingKey(newSealingKey());
+  const key = parseSealingKey(`coequal-key-1:${randomBytes(32).toString('base64')}\n`);
   if (key === undefined) throw new Error('no key');
   return key;
 };
@@ -79,10 +88,10 @@ describe('what was sealed', () => {
 
 describe('a key', () => {
   test('is a text that can be read again', () => {
-    const text = newSealingKey();
+    const text = `coequal-key-1:${randomBytes(32).toString('base64')}\n`;
     expect(parseSealingKey(text)).toEqual(parseSealingKey(text.trim()));
     expect(parseSealingKey(text)?.bytes).toHaveLength(32);
-    expect(parseSealingKey(newSealingKey())?.id).not.toBe(key.id);
+    expect(parseSealingKey(`coequal-key-1:${randomBytes(32).toString('base64')}\n`)?.id).not.toBe(key.id);
   });
 
   test.each(['', 'coequal-key-1:', 'coequal-key-1:AAAA', `coequal-key-2:${'A'.repeat(43)}=`])('is not %s', (text) => {
@@ -100,4 +109,25 @@ test.each([
   ['a name that objects cannot have', '__proto__', 'x'],
 ])('%s is refused', (_, one, secret) => {
   expect(codeOfThrown(() => sealSecrets(new Map([[one, secret]]), key, 1))).toBe('SECRET_INVALID');
+});
+
+describe('what is sealed with a key of a ring', () => {
+  const text = sealSecretsWith(new Map([['app', 'secret']]), key, 7);
+
+  test('opens with it, and names it', () => {
+    expect(openSecrets(text, key)).toEqual({ revision: 7, secrets: new Map([['app', 'secret']]) });
+    expect(keyOfSealed(text)).toBe(key.id);
+    expect(openSecrets(text, newKey())).toBe('other-key');
+  });
+
+  test('does not open when any byte of it was changed', () => {
+    fc.assert(
+      fc.property(fc.nat(text.length - 2), fc.integer({ min: 1, max: 255 }), (at, change) => {
+        const changed = Buffer.from(text);
+        changed[at] = (changed[at] ?? 0) ^ change;
+        expect(typeof openSecrets(changed.toString('latin1'), key)).toBe('string');
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 });

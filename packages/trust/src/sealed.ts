@@ -1,16 +1,18 @@
 /**
- * Secrets at rest: a map of names and secrets as one sealed text. A fresh data key encrypts the map with AES-256-GCM
- * (NIST SP 800-38D), and a key-encryption key encrypts the data key; both are bound to the text's header, so a
- * text that was changed in any place does not open. What cannot be seen from the text alone is that somebody put
- * back an older one whole: its revision is smaller than one that was seen before.
+ * Secrets at rest: a map of names and secrets as one sealed text, bound to its header, so that a text that was changed in any
+ * place does not open. What cannot be seen from the text alone is that somebody put back an older one whole: its revision is
+ * smaller than one that was seen before. Two formats: under a data key of a ring (`coequal-sealed-2`), and as it was before there
+ * were rings (`coequal-sealed-1`: a key of its own encrypts a fresh data key, and that the map), which stays as long as its key file does.
  *
  * Pure but for the randomness of keys and nonces. Where keys and texts are kept is left to `adapters/sealed-store.ts`.
  */
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { fail } from '@coequal/kernel';
 import { canonicalJson } from './canonical.ts';
+import { decrypt, derive, encrypt, keyBytes } from './keys/aead.ts';
+import { openValue, sealValue } from './keys/values.ts';
 
-/** 32 bytes that encrypt data keys. Wherever it comes from, it never leaves the process. */
+/** 32 bytes that seal a store: a data key of a ring, or what an old key file holds. It never leaves the process. */
 export type SealingKey = { readonly id: string; readonly bytes: Buffer };
 
 export type Secrets = ReadonlyMap<string, string>;
@@ -18,16 +20,10 @@ export type Secrets = ReadonlyMap<string, string>;
 export type Opened = { readonly revision: number; readonly secrets: Secrets };
 
 const format = 'coequal-sealed-1';
-const keyPrefix = 'coequal-key-1:';
-const keyBytes = 32;
-const nonceBytes = 12;
-const tagBytes = 16;
+const ringFormat = 'coequal-sealed-2';
 
 /** Names and secrets are for log-ins; larger ones are a mistake. */
 export const sealedLimits = { nameBytes: 256, secretBytes: 4_096, entries: 10_000 } as const;
-
-/** A new key, as its file's text. */
-export const newSealingKey = (): string => `${keyPrefix}${randomBytes(keyBytes).toString('base64')}\n`;
 
 /** Undefined: the text is no key. */
 export const parseSealingKey = (text: string): SealingKey | undefined => {
@@ -38,8 +34,7 @@ export const parseSealingKey = (text: string): SealingKey | undefined => {
 };
 
 /** Tells keys apart and tells nothing about them. */
-const idOf = (bytes: Buffer): string =>
-  Buffer.from(hkdfSync('sha256', bytes, '', 'coequal sealing key id', 8)).toString('hex');
+const idOf = (bytes: Buffer): string => derive(bytes, new Uint8Array(0), 'coequal sealing key id', 8).toString('hex');
 
 type Header = { readonly format: string; readonly key: string; readonly revision: number };
 
@@ -55,6 +50,19 @@ export const sealSecrets = (secrets: Secrets, key: SealingKey, revision: number)
   return `${canonicalJson({ ...header, wrapped: wrapped.toString('base64'), content: content.toString('base64') })}\n`;
 };
 
+/** The same under a data key of a ring. Throws SECRET_INVALID. */
+export const sealSecretsWith = (secrets: Secrets, key: SealingKey, revision: number): string => {
+  checkSecrets(secrets);
+  const header: Header = { format: ringFormat, key: key.id, revision };
+  const plain = Buffer.from(canonicalJson(Object.fromEntries(secrets)));
+  const content = sealValue(plain, key.id, key.bytes, { ...header });
+  plain.fill(0);
+  return `${canonicalJson({ ...header, content })}\n`;
+};
+
+/** Which key a text needs, and whether that is one of a ring. Undefined: it is no sealed text. */
+export const keyOfSealed = (text: string): string | undefined => parseSealed(text)?.header.key;
+
 export type WhyClosed = 'not-sealed' | 'other-key' | 'tampered';
 
 /** Or why it does not open. */
@@ -63,14 +71,21 @@ export const openSecrets = (text: string, key: SealingKey): Opened | WhyClosed =
   if (parsed === undefined) return 'not-sealed';
   const { header, wrapped, content } = parsed;
   if (header.key !== key.id) return 'other-key';
-  const dataKey = decrypt(wrapped, key.bytes, bound(header, 'data key', content));
-  if (dataKey === undefined) return 'tampered';
-  const plain = decrypt(content, dataKey, bound(header, 'secrets'));
-  dataKey.fill(0);
+  const plain =
+    header.format === format ? openFirst(header, wrapped, content, key) : openValue(content, key.bytes, { ...header });
   if (plain === undefined) return 'tampered';
   const secrets = parseSecrets(plain.toString('utf8'));
   plain.fill(0);
   return secrets === undefined ? 'tampered' : { revision: header.revision, secrets };
+};
+
+const openFirst = (header: Header, wrappedText: string, contentText: string, key: SealingKey): Buffer | undefined => {
+  const content = Buffer.from(contentText, 'base64');
+  const dataKey = decrypt(Buffer.from(wrappedText, 'base64'), key.bytes, bound(header, 'data key', content));
+  if (dataKey === undefined) return undefined;
+  const plain = decrypt(content, dataKey, bound(header, 'secrets'));
+  dataKey.fill(0);
+  return plain;
 };
 
 const checkSecrets = (secrets: Secrets): void => {
@@ -100,38 +115,15 @@ const bound = (header: Header, part: string, content?: Buffer): Buffer => {
   return Buffer.from(canonicalJson({ ...header, part, digest }));
 };
 
-/** Nonce, ciphertext, tag. A key encrypts once here, or, for the key-encryption key, once for each writing by hand. */
-const encrypt = (plain: Buffer, key: Buffer, associated: Buffer): Buffer => {
-  const nonce = randomBytes(nonceBytes);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associated);
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-};
-
-const decrypt = (sealed: Buffer, key: Buffer, associated: Buffer): Buffer | undefined => {
-  if (sealed.length < nonceBytes + tagBytes) return undefined;
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, nonceBytes), { authTagLength: tagBytes });
-  decipher.setAAD(associated).setAuthTag(sealed.subarray(-tagBytes));
-  const plain = decipher.update(sealed.subarray(nonceBytes, -tagBytes));
-  try {
-    return Buffer.concat([plain, decipher.final()]);
-  } catch {
-    // The tag does not fit: the one way in which `final` fails here. Nothing of the plain text may be used.
-    return undefined;
-  }
-};
-
 const parseSealed = (text: string) => {
   const fields = parseObject(text);
   if (fields === undefined) return undefined;
   const { key, revision, wrapped, content } = fields;
-  if (fields['format'] !== format || typeof key !== 'string') return undefined;
+  const found = fields['format'];
+  if ((found !== format && found !== ringFormat) || typeof key !== 'string') return undefined;
   if (typeof revision !== 'number' || !Number.isSafeInteger(revision)) return undefined;
-  if (typeof wrapped !== 'string' || typeof content !== 'string') return undefined;
-  return {
-    header: { format, key, revision },
-    wrapped: Buffer.from(wrapped, 'base64'),
-    content: Buffer.from(content, 'base64'),
-  };
+  if (typeof content !== 'string' || typeof wrapped !== (found === format ? 'string' : 'undefined')) return undefined;
+  return { header: { format: found, key, revision }, wrapped: typeof wrapped === 'string' ? wrapped : '', content };
 };
 
 const parseSecrets = (text: string): Secrets | undefined => {

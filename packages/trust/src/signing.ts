@@ -30,6 +30,12 @@ export const makeSigningKey = (): SigningKey => {
   };
 };
 
+/** The public half, as SPKI PEM. Throws KEY_INVALID. */
+export const publicOf = (privatePem: string): string =>
+  createPublicKey(readKey(createPrivateKey, privatePem, 'private').export({ type: 'pkcs8', format: 'pem' }).toString())
+    .export({ type: 'spki', format: 'pem' })
+    .toString();
+
 /** 64 bytes. Throws KEY_INVALID when the PEM holds no Ed25519 private key. */
 export const sign = (privatePem: string, bytes: Uint8Array): Uint8Array =>
   signBytes(null, bytes, readKey(createPrivateKey, privatePem, 'private'));

@@ -41,7 +41,7 @@ const candidatesOf = async (world: World, { config, name, state }: PlaceFlags): 
   const placed = (gateway: { readonly name: string; readonly stateFolder: string }): Place => ({
     name: gateway.name,
     stateFolder: gateway.stateFolder,
-    control: port.gatewayControl(gateway, world.clock),
+    control: port.gatewayControl(gateway, world.clock, world.user),
   });
   if (state !== undefined) return [placed({ name: name ?? state, stateFolder: world.files.absolute(state) })];
   const estate = await readEstate(world, config);

@@ -21,6 +21,7 @@ export type CompanionName =
   | 'postgresql'
   | 'prometheus'
   | 'pymysql'
+  | 'softhsm'
   | 'sysbench'
   | 'victoria-metrics';
 
@@ -40,6 +41,11 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     packages: [],
     alone: [['victoria-metrics']],
     files: ['usr/bin/victoria-metrics'],
+  },
+  softhsm: {
+    packages: [],
+    alone: [['softhsm2'], ['libsofthsm2'], ['opensc'], ['opensc-pkcs11']],
+    files: ['usr/bin/pkcs11-tool', 'usr/bin/softhsm2-util', 'usr/lib/softhsm/libsofthsm2.so'],
   },
   // The references that rule evaluation and notifications are compared with.
   prometheus: { packages: [], alone: [['prometheus']], files: ['usr/bin/promtool'] },

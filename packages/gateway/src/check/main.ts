@@ -116,7 +116,7 @@ const check = async (asked: CheckArguments): Promise<Checked> => {
   const { credentials, account, tls } = settings;
   const certificates = await checkCertificates(settings);
   if (tls?.key !== undefined) await checkSecret(tls.key);
-  if (credentials !== undefined) await readSealedStore(credentials);
+  if (credentials !== undefined) await readSealedStore(credentials, { clock: systemClock, environment: process.env });
   const reach = await readInstanceAccess(settings);
   await checkSecret(account.passwordFile);
   const warnings = [...certificates, ...(await checkPlace(settings, asked))];

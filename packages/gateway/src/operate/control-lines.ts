@@ -20,8 +20,6 @@ export type Call =
   | { readonly method: 'restart'; readonly deadlineMs: number | null }
   | { readonly method: 'kill'; readonly id: number; readonly what: KillWhat };
 
-export type Request = { readonly id: number; readonly call: Call };
-
 /** @throws COMMAND_USAGE for what is no call of ours */
 export const parseCall = (method: unknown, params: unknown): Call => {
   const { instance, on, deadlineMs, id, what } = fieldsOf(params);
@@ -51,6 +49,10 @@ const duration = (value: unknown): number | null => {
 };
 
 const usage = (problem: string) => fail('COMMAND_USAGE', { problem, help: 'coequal gateway --help' });
+
+/** Who asks, as the command line says: the socket is its owner's alone, so this is a name for the record and no proof. */
+export const parseAsker = (by: unknown): string =>
+  typeof by === 'string' && /^[^\p{Cc}]{1,128}$/u.test(by) ? by : 'unknown';
 
 /** A line as an object; an empty one for what is none. */
 export const parseLine = (line: string): Readonly<Record<string, unknown>> => {

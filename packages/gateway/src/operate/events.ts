@@ -124,6 +124,9 @@ export type GatewayEvent =
       readonly cut: number;
       readonly tookMs: number;
     }
+  /** `duty`: what of the audit does not work. */
+  | { readonly event: 'audit-trouble'; readonly duty: string; readonly reason: string }
+  | { readonly event: 'audit-well'; readonly duty: string }
   | { readonly event: 'gateway-drain'; readonly on: boolean }
   | { readonly event: 'gateway-ended'; readonly reason: string; readonly closed: number; readonly cut: number };
 
@@ -148,6 +151,8 @@ const levels: Readonly<Record<GatewayEvent['event'], LogLevel>> = {
   listening: 'info',
   'listening-ended': 'info',
   restart: 'info',
+  'audit-trouble': 'error',
+  'audit-well': 'info',
   'gateway-drain': 'info',
   'gateway-ended': 'info',
 };

@@ -1,8 +1,9 @@
 /** A gateway as processes: supervisor and workers are real, sessions echo. */
-import { statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '@coequal/kernel';
+import { recordsOf, verifyAudit } from '@coequal/trust';
 import { afterEach, describe, expect, test } from 'vitest';
 import { callGateway } from './adapters/control-client.ts';
 import { readJournal } from './adapters/journal.ts';
@@ -406,9 +407,66 @@ describe('operators', () => {
     expect(statSync(stateFolder).mode & 0o777).toBe(0o700);
   });
 
+  test('are recorded before they are done and as they ended; looking is not', async () => {
+    const echo = await started(configured());
+    const { stateFolder, name } = echo.settings;
+    const client = await echo.connect();
+    const { id } = await client.ask('begin');
+    await echo.status();
+    await echo.call({ method: 'kill', id, what: 'connection' });
+    await expect(echo.call({ method: 'kill', id: 1, what: 'query' })).rejects.toMatchObject({
+      code: 'GATEWAY_SESSION_UNKNOWN',
+    });
+    await echo.call({ method: 'drain', instance: null, on: true, deadlineMs: 500 });
+    await echo.call({ method: 'drain', instance: null, on: false, deadlineMs: null });
+    echo.child.kill('SIGTERM');
+    expect(await echo.exited).toBe(0);
+    const folder = join(stateFolder, 'audit');
+    expect(await verifyAudit([folder], { keys: [readFileSync(join(stateFolder, 'audit.key'), 'utf8')] })).toMatchObject(
+      {
+        valid: true,
+        chains: [{ chain: name, problem: null }],
+      },
+    );
+    const records: { actor: string; action: string; target: string; result: string; reason?: string }[] = [];
+    for await (const found of recordsOf(folder)) records.push(...found.map(({ record }) => record));
+    const own = records.filter(({ action }) => action.startsWith('gateway.'));
+    expect(own.map(({ actor, action, result }) => `${actor} ${action} ${result}`)).toEqual([
+      `gateway:${name} gateway.start done`,
+      'os:tester gateway.kill asked',
+      'os:tester gateway.kill done',
+      'os:tester gateway.kill asked',
+      'os:tester gateway.kill refused',
+      'os:tester gateway.drain asked',
+      'os:tester gateway.drain done',
+      'os:tester gateway.undrain asked',
+      'os:tester gateway.undrain done',
+      `gateway:${name} gateway.end done`,
+    ]);
+    expect(own[4]).toMatchObject({ target: `session 1 at ${name}`, reason: 'GATEWAY_SESSION_UNKNOWN' });
+  });
+
+  test('are not done when they cannot be recorded, while clients are served', async () => {
+    const configuration = configured();
+    mkdirSync(configuration.settings.stateFolder, { recursive: true, mode: 0o700 });
+    writeFileSync(join(configuration.settings.stateFolder, 'audit'), 'in the way');
+    const echo = await started(configuration);
+    const client = await echo.connect();
+    const { id } = await client.ask('begin');
+    await expect(echo.call({ method: 'kill', id, what: 'connection' })).rejects.toMatchObject({
+      code: 'AUDIT_UNWRITABLE',
+    });
+    await expect(echo.call({ method: 'drain', instance: null, on: true, deadlineMs: 0 })).rejects.toMatchObject({
+      code: 'AUDIT_UNWRITABLE',
+    });
+    expect(await echo.status()).toMatchObject({ state: 'serving' });
+    expect(await client.ask('begin')).toMatchObject({ id });
+    expect(echo.events().map(({ event }) => event)).toContain('audit-trouble');
+  });
+
   test('hear that a gateway does not run', async () => {
     const { settings } = configured();
-    await expect(callGateway(systemClock, settings, { method: 'status' }, 1_000)).rejects.toMatchObject({
+    await expect(callGateway(systemClock, settings, { method: 'status' }, 1_000, 'tester')).rejects.toMatchObject({
       code: 'GATEWAY_NOT_RUNNING',
     });
   });

@@ -9,7 +9,10 @@ import type { GatewaySettings } from '../settings.ts';
 
 const secretsOf = async (settings: GatewaySettings, ownPassword: string): Promise<SessionSecrets> => {
   const { tls, credentials } = settings;
-  const sealed = credentials === undefined ? undefined : (await readSealedStore(credentials)).secrets;
+  const sealed =
+    credentials === undefined
+      ? undefined
+      : (await readSealedStore(credentials, { clock: systemClock, environment: process.env })).secrets;
   return {
     ownPassword,
     passwordOf: (name) => sealed?.get(name),

@@ -71,6 +71,11 @@ describe('values never survive in a template', () => {
     (v: string) => `Data of ${'much text '.repeat(95)}, cut: '${v} ${v.repeat(40)}`,
     (v: string) => `Duplicate entry '${v}`,
     (v: string) => `Unknown column \`${v}\` in where`,
+    (v: string) => ` 1: len 8; hex 475445; asc ${v};;`,
+    (v: string) => `DATA TUPLE: 2 tuple fields; 0: len 8; hex 4754; asc ${v}`,
+    (v: string) => `started with password=${v}`,
+    (v: string) => `CREATE USER app IDENTIFIED BY ${v}`,
+    (v: string) => `Authorization: Bearer ${v}`,
   ])('%#', (line) => {
     fc.assert(
       fc.property(value, (secret) => {

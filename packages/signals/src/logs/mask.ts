@@ -13,6 +13,11 @@ const lengthLimit = 1_000;
 const rules: readonly (readonly [RegExp, string])[] = [
   // Whatever follows is a statement, or what a statement gave.
   [/\b(statement|query|sql|parameters|values|context|record|asc|hex)\s*[:=].*$/is, `$1: ${masked}`],
+  // Dumps of records in what InnoDB says of deadlocks: `1: len 8; hex …; asc …;;`, without quotes.
+  [/\b(len \d+; hex|hex|asc) .*$/is, `$1 ${masked}`],
+  // Secrets that somebody else's program wrote. "(using password: YES)" is none.
+  [/\b(\w*(?:password|passwd|secret|token|api[_-]?key))\s*[=:]\s*(?!(?:yes|no)\b)\S.*$/is, `$1: ${masked}`],
+  [/\b(bearer|identified by|identified via|identified with)\s.*$/is, `$1 ${masked}`],
   // Servers cut their messages, so that the last quote may be missing.
   [/\b(duplicate entry|incorrect \w+ value|truncated \w+ value)\b.*$/is, `$1 ${masked}`],
   // PostgreSQL: Key (name)=(value), Failing row contains (value, …).

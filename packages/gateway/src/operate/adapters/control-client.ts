@@ -18,6 +18,7 @@ export const callGateway = (
   gateway: { readonly name: string; readonly stateFolder: string },
   { method, ...params }: Call,
   deadlineMs: number,
+  by: string,
 ): Promise<unknown> => {
   const { name, stateFolder } = gateway;
   const socket = createConnection(controlSocketIn(stateFolder));
@@ -34,7 +35,7 @@ export const callGateway = (
       },
       longestAnswer,
     );
-    socket.write(lineOf({ id: 1, method, params }));
+    socket.write(lineOf({ id: 1, method, params, by }));
   });
   const wait = { what: `An answer of the gateway ${name}`, deadlineMs, advice: 'Its machine may be overloaded.' };
   return within(clock, wait, answer).finally(() => socket.destroy());

@@ -2,10 +2,11 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { fail, reasonOf } from '@coequal/kernel';
-import { type Call, lineOf, longestLine, parseCall, parseLine } from '../control-lines.ts';
+import { type Call, lineOf, longestLine, parseAsker, parseCall, parseLine } from '../control-lines.ts';
 import { toldError } from '../told-error.ts';
 
-export type Answer = (call: Call) => Promise<unknown>;
+/** `by`: who asks, as the command line says. */
+export type Answer = (call: Call, by: string) => Promise<unknown>;
 
 export type ControlServer = { readonly close: () => Promise<void> };
 
@@ -54,12 +55,12 @@ export const readLines = (socket: Socket, take: (line: string) => void, limit = 
 };
 
 const reply = async (socket: Socket, line: string, answer: Answer): Promise<void> => {
-  const { id, method, params } = parseLine(line);
+  const { id, method, params, by } = parseLine(line);
   const say = (value: object): void => {
     if (socket.writable) socket.write(lineOf({ id: typeof id === 'number' ? id : 0, ...value }));
   };
   try {
-    say({ result: (await answer(parseCall(method, params))) ?? null });
+    say({ result: (await answer(parseCall(method, params), parseAsker(by))) ?? null });
   } catch (error) {
     say({ error: toldError(error) });
   }

@@ -28,11 +28,13 @@ const promptMs = 10_000;
 const startMs = 120_000;
 const usualDrainMs = 30_000;
 
+/** @param by who asks, for the audit of the gateway */
 export const gatewayControl = (
   gateway: { readonly name: string; readonly stateFolder: string },
   clock: Clock,
+  by: string,
 ): GatewayControl => {
-  const call = (what: Call, deadlineMs: number): Promise<unknown> => callGateway(clock, gateway, what, deadlineMs);
+  const call = (what: Call, deadlineMs: number): Promise<unknown> => callGateway(clock, gateway, what, deadlineMs, by);
   const patience = (withinMs: number | undefined): number => startMs + (withinMs ?? usualDrainMs);
   return {
     process: () => lockOwner(gateway.stateFolder),

@@ -5,9 +5,11 @@
  */
 import { join } from 'node:path';
 import { type Clock, CoequalError, failureText, reasonOf } from '@coequal/kernel';
+import type { AuditDetails } from '@coequal/trust';
 import { type GatewayArguments, parseGatewayArguments } from '../arguments.ts';
 import type { Checked } from '../checked.ts';
 import { type GatewayEvent, logEvent } from '../events.ts';
+import { type GatewayAudit, startAudit } from './audit.ts';
 import { runCheck } from './check-process.ts';
 import { makeProcessLog } from './log-lines.ts';
 import { type Supervisor, startSupervisor } from './supervisor.ts';
@@ -85,8 +87,10 @@ const serve = async (options: RunOptions, asked: GatewayArguments): Promise<numb
     linesDropped += lines;
   });
   const event = (happened: GatewayEvent): void => logEvent(log.log, happened);
+  const audit = startAudit(settings, clock, event);
   const supervisor = await startSupervisor({
     settings,
+    audit,
     workerFile: options.workerFile,
     environment: withCompiledCode(options.environment, settings.stateFolder),
     version,
@@ -102,8 +106,12 @@ const serve = async (options: RunOptions, asked: GatewayArguments): Promise<numb
   interruption.stop();
   options.started?.(supervisor);
   const ended = endOnSignal(supervisor, interruption.signal.aborted);
-  process.on('SIGHUP', () => void restart(supervisor));
+  process.on('SIGHUP', () => void restart(supervisor, audit, settings.name));
+  // Signals are heard before anything is waited for.
+  await recordOwn(audit, settings.name, 'start', 'done', { version, observe: settings.observe });
   await ended;
+  await recordOwn(audit, settings.name, 'end', 'done', {});
+  await audit.close();
   await log.flush();
   return good;
 };
@@ -117,11 +125,40 @@ const withCompiledCode = (environment: RunOptions['environment'], stateFolder: s
   ...environment,
 });
 
-/** The restart itself tells in the log how it went. */
-const restart = async (supervisor: Supervisor): Promise<void> => {
+/**
+ * What happens to the gateway without anybody asking over the control socket. A gateway starts and ends also when it cannot be
+ * recorded: that is told as an event, and clients come first.
+ */
+const recordOwn = async (
+  audit: GatewayAudit,
+  name: string,
+  what: 'start' | 'end' | 'restart',
+  result: 'done' | 'asked' | 'failed',
+  details: AuditDetails,
+): Promise<void> => {
   try {
-    await supervisor.restart();
+    await audit.write({
+      actor: `gateway:${name}`,
+      action: `gateway.${what}`,
+      target: `gateway ${name}`,
+      result,
+      details,
+    });
   } catch (error) {
+    if (!(error instanceof CoequalError)) throw error;
+  }
+};
+
+/** The restart itself tells in the log how it went. */
+const restart = async (supervisor: Supervisor, audit: GatewayAudit, name: string): Promise<void> => {
+  const record = (result: 'done' | 'asked' | 'failed') =>
+    recordOwn(audit, name, 'restart', result, { signal: 'SIGHUP' });
+  try {
+    await record('asked');
+    await supervisor.restart();
+    await record('done');
+  } catch (error) {
+    await record('failed');
     tell(error instanceof CoequalError ? failureText(error) : reasonOf(error));
   }
 };

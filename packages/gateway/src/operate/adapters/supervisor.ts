@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, CoequalError, fail, mergeSnapshots, reasonOf } from '@coequal/kernel';
 import type { GatewaySettings } from '../../settings.ts';
+import { audited, type OperatorAudit } from '../audited.ts';
 import type { Call } from '../control-lines.ts';
 import type { GatewayEvent } from '../events.ts';
 import type { DrainResult } from '../ports.ts';
@@ -40,6 +41,8 @@ export type SupervisorOptions = {
   readonly pid: number;
   readonly clock: Clock;
   readonly event: (event: GatewayEvent) => void;
+  /** Where what operators ask for is recorded. */
+  readonly audit: OperatorAudit;
   readonly drainMs: number;
   /** Lines of its log that were lost. */
   readonly linesDropped: () => number;
@@ -97,7 +100,9 @@ export class Supervisor {
   async open(): Promise<void> {
     const { name, stateFolder, metrics } = this.#settings;
     this.#lock = await takeLock(stateFolder, name, this.#options.pid);
-    this.#control = await serveControl(controlSocketIn(stateFolder), (call) => this.#answer(call));
+    this.#control = await serveControl(controlSocketIn(stateFolder), (call, by) =>
+      audited(this.#options.audit, { call, by, gateway: name }, () => this.#answer(call)),
+    );
     this.#pages = await this.#openPages(metrics);
     // Taken now, so that a port in use is told at once; who connects waits for a worker.
     this.#listener = await this.#listen(this.#settings);

@@ -92,7 +92,7 @@ export const launch = (args: readonly string[]) => {
 export const startEcho = async (configuration: ReturnType<typeof makeConfiguration>, args: readonly string[] = []) => {
   const { settings, file } = configuration;
   const run = launch(['--config', file, ...args]);
-  const call = (what: Call): Promise<unknown> => callGateway(systemClock, settings, what, patienceMs);
+  const call = (what: Call): Promise<unknown> => callGateway(systemClock, settings, what, patienceMs, 'tester');
   const status = async (): Promise<GatewayStatus> => (await call({ method: 'status' })) as GatewayStatus;
   const first = await waitFor(`the start: ${run.told()}`, async () => {
     if (run.child.exitCode !== null) throw new Error(`it ended: ${run.told()}${run.out()}`);
