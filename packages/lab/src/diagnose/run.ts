@@ -72,6 +72,8 @@ export const runDiagnoseDrill = async (
     const { healthyMs, falseIncidents, skipped } = runs;
     await add(options.out, { type: 'occasion', seed: options.seed, healthyMs, falseIncidents });
     return await writeReport(options, skipped);
+  } catch (error) {
+    throw signal.aborted ? fail('INTERRUPTED', {}, { cause: error }) : error;
   } finally {
     signal.removeEventListener('abort', leave);
     if (options.lab === undefined) await lab.down();
@@ -100,7 +102,8 @@ const openStage = (options: DiagnoseDrillOptions, progress: LabProgress, signal:
           sites: 3,
           keep: false,
           hosts: false,
-          workload: true,
+          // What the branches do is enough to see by; a machine at its limit would be a finding of its own.
+          workload: false,
           branches: true,
           operations: true,
           detach: false,
