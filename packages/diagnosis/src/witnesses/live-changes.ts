@@ -8,6 +8,7 @@ import type { Finding } from '../incident/finding.ts';
 import { keyOfPlace } from '../incident/graph.ts';
 import type { View } from '../incident/view.ts';
 import { suspectChanges } from './changes.ts';
+import { withoutUndone } from './undone.ts';
 
 type Speaks = readonly (readonly [cause: CauseName, strength: number])[];
 
@@ -21,6 +22,9 @@ const strongSetting =
 
 /** A setting works at once, so it is a suspect for a short time only: half after so many milliseconds. */
 const settingHalfLifeMs = 30_000;
+
+/** What was put back so long before the onset is out of it. */
+const undoneQuietMs = 10_000;
 
 const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
   switch (change) {
@@ -66,7 +70,8 @@ const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
 /** What is abnormal may be anywhere in the estate: places that are far from it count half. */
 export const changeFindings = (view: View): readonly Finding[] => {
   const touched = new Set(view.scene.triggers.flatMap(({ place }) => keyOfPlace(place) ?? []));
-  const events = new Map(view.scene.changes.map((event) => [event.id, event]));
+  const changes = withoutUndone(view.scene.changes, view.onsetMs, undoneQuietMs);
+  const events = new Map(changes.map((event) => [event.id, event]));
   const stepsTo = (entity: string): number | undefined => {
     const distances = [...touched].flatMap((from) => view.graph.steps(from, entity) ?? []);
     return touched.size === 0 ? 0 : distances.length === 0 ? 4 : Math.min(...distances);
