@@ -1,4 +1,4 @@
-/** Hardware that the machines of this project do not have: recorded texts of kernels and programs, and texts that are broken. */
+/** Hardware that the machines of this project do not have: texts as kernels and programs are documented to write them, and texts that are broken. */
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
