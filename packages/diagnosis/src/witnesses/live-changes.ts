@@ -20,8 +20,14 @@ const quietSetting =
 const strongSetting =
   /max_(user_)?connections|read_only|flush_log|sync_binlog|io_capacity|buffer_pool|log_file_size|wsrep_|slave_|applier|timeout|thread|max_statement_time|optimizer|join_buffer|sort_buffer|tmp_table|max_allowed|isolation|query_cache|table_open_cache|general_log|innodb_/i;
 
-/** A setting works at once, so it is a suspect for a short time only: half after so many milliseconds. */
+/** A setting works at once, and a schema change blocks from its beginning: suspects for a short time only, half after so long. */
 const settingHalfLifeMs = 30_000;
+const blockingHalfLifeMs = 20_000;
+
+const fading = (change: ChangeEvent['change'], cause: CauseName, seconds: number): number => {
+  if (change === 'setting') return 0.5 ** ((seconds * 1_000) / settingHalfLifeMs);
+  return cause === 'blocking schema change' ? 0.5 ** ((seconds * 1_000) / blockingHalfLifeMs) : 1;
+};
 
 /** What was put back so long before the onset is out of it. */
 const undoneQuietMs = 10_000;
@@ -97,10 +103,7 @@ export const changeFindings = (view: View): readonly Finding[] => {
         witness: 'changes',
         cause,
         place: place === event.place || instance === undefined ? event.place : place,
-        strength:
-          strength *
-          Math.min(1, weight * 1.6) *
-          (event.change === 'setting' ? 0.5 ** (seconds / (settingHalfLifeMs / 1_000)) : 1),
+        strength: strength * Math.min(1, weight * 1.6) * fading(event.change, cause, seconds),
         text: `${event.text}, ${when}`,
         evidence: [{ text: `${event.text}, ${when}${event.by === undefined ? '' : `, by ${event.by}`}` }],
       };
