@@ -178,7 +178,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'host',
     words: 'something else than the database takes the processors',
     runbook: 'stop-foreign-load',
-    explains: [...afterSlowness, 'network latency'],
+    explains: ['slow applier', 'hot row conflicts', 'network latency'],
     lookalikes: ['expensive statement', 'load spike'],
   },
   'memory pressure': {
@@ -248,7 +248,8 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'instance',
     words: 'all connections are taken',
     runbook: 'close-idle-connections',
-    explains: ['failed log-ins'],
+    // Hundreds of log-ins and refusals a second take processor time by themselves.
+    explains: ['failed log-ins', 'CPU taken by another process'],
     lookalikes: ['load spike', 'failed log-ins'],
   },
   'setting changed': {

@@ -1,6 +1,6 @@
 /**
  * The faults that the drill `diagnose` makes, and what the platform ought to say of each: the cause by its name in the catalogue of
- * `@coequal/diagnosis`, and where. Pure. Every class is made equally often; the seed decides order and sites.
+ * `@coequal/diagnosis`, and where. Memory is not among them: while no quota bounds it, a process that takes it hurts nobody. Pure. Every class is made equally often; the seed decides order and sites.
  */
 
 import { type Random, seededRandom } from '@coequal/kernel';
@@ -30,7 +30,6 @@ export const faultClasses: readonly FaultClass[] = [
   { cause: 'gateway frozen', where: 'gateway', fault: { kind: 'gateway-hang' } },
   { cause: 'gateway stopped', where: 'gateway', fault: { kind: 'gateway-stop' } },
   { cause: 'CPU taken by another process', where: 'site', fault: { kind: 'cpu' } },
-  { cause: 'memory pressure', where: 'site', fault: { kind: 'memory' } },
   { cause: 'idle transaction holds locks', where: 'instance', fault: { kind: 'lock' } },
   { cause: 'expensive statement', where: 'instance', fault: { kind: 'bad-query' } },
   { cause: 'missing index', where: 'service', fault: { kind: 'missing-index' } },
