@@ -118,7 +118,12 @@ export const openLab = async (tools: OpenTools): Promise<Lab> => {
     if (definition.operations !== null) {
       progress('operations', 'stores, platform, agents');
       await openWayToPlatform(definition);
-      await runtime.operations.open();
+      // The databases serve with or without somebody who watches.
+      await runtime.operations.open().catch((error: unknown) => {
+        const reason = `nothing watches the lab: ${reasonOf(error)}`;
+        progress('warning', reason);
+        runtime.say(null, reason);
+      });
     }
     await viewer.refresh();
     progress('serving');

@@ -19,6 +19,8 @@ import type { Stage, StageSite } from './stage.ts';
 
 export type Operations = {
   readonly open: () => Promise<void>;
+  /** Whether all of it came up. */
+  readonly watches: () => boolean;
   /** What a fault of everything of a site does to its agent and its way to the platform. */
   readonly suffer: (fault: Fault) => Promise<void>;
   readonly heal: (sites: readonly StageSite[]) => void;
@@ -52,6 +54,7 @@ export const runOperations = (tools: OperationsTools): Operations => {
   const relays: Relay[] = [];
   let stores: RunningStores | undefined;
   let platform: Kept | undefined;
+  let whole = false;
   const watched = () => stage.sites.filter(({ drivers }) => drivers.length > 0);
   const hostOf = (site: string): string =>
     definition.estate.sites.find(({ name }) => name === site)?.hosts[0]?.name ?? site;
@@ -187,10 +190,12 @@ export const runOperations = (tools: OperationsTools): Operations => {
       await openPlatform();
       await Promise.all(watched().map(openWays));
       await Promise.all(watched().map(openAgent));
+      whole = true;
       supervise().catch((error: unknown) => {
         if (!closing.signal.aborted) log('error', 'operations are not watched', { reason: reasonOf(error) });
       });
     },
+    watches: () => whole,
     suffer: async ({ kind, site, whole, between }) => {
       if (whole !== true) return;
       if (kind === 'partition' && between === undefined) gates.get(site)?.shut(true);

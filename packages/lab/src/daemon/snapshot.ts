@@ -132,7 +132,7 @@ export const startViewer = (tools: ViewerTools): Viewer => {
       ...runtime.stage.application,
       database: tools.database,
       authorityPath: runtime.stage.service.tls ? runtime.stage.authorityPath : null,
-      platform: platformOf(runtime.definition),
+      platform: runtime.operations.watches() ? platformOf(runtime.definition) : null,
     };
   };
 
