@@ -37,9 +37,9 @@ export { LogReader } from './logs/reader.ts';
 export { type MariadbCollectorOptions, openMariadbCollector } from './mariadb/adapters/collector.ts';
 export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
-export { RemoteWriteEncoder } from './remote/encoder.ts';
 export { openPostgresCollector, type PostgresCollectorOptions } from './postgres/adapters/collector.ts';
 export { postgresCollectorAccount } from './postgres/grants.ts';
+export { RemoteWriteEncoder } from './remote/encoder.ts';
 export { DeltaTotals, decodeOtlp, type OtlpEncoding, type OtlpResult, otlpBytesLimit } from './remote/otlp.ts';
 export {
   decodeRemoteWrite,
