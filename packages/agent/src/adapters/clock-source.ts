@@ -23,7 +23,7 @@ const peerDeadlineMs = 1_000;
 type Asked = {
   readonly name: string;
   readonly ask: (signal: AbortSignal) => Promise<ClockAnswer | string>;
-  readonly close: () => void;
+  readonly close: () => Promise<void>;
 };
 
 /** Undefined where there is nobody to compare with. */
@@ -32,7 +32,7 @@ export const clockSource = async (settings: AgentSettings, clock: Clock): Promis
   const peers: readonly Asked[] = [
     ...settings.peers.map((peer): Asked => {
       const asked = new HttpClock(peer.url, clock, peerDeadlineMs);
-      return { name: peer.name, ask: (signal) => asked.ask(signal), close: () => asked.close() };
+      return { name: peer.name, ask: (signal) => asked.ask(signal), close: async () => asked.close() };
     }),
     ...(await Promise.all(settings.databases.filter(isMariadb).map((target) => databaseClock(target, clock)))),
   ];
@@ -56,7 +56,7 @@ export const clockSource = async (settings: AgentSettings, clock: Clock): Promis
       };
     },
     close: async () => {
-      for (const peer of peers) peer.close();
+      await Promise.all(peers.map((peer) => peer.close()));
     },
   };
 };

@@ -37,7 +37,7 @@ export class MariadbClock {
     }
   }
 
-  close(): void {
-    this.#link.close();
+  async close(): Promise<void> {
+    await this.#link.close();
   }
 }
