@@ -36,6 +36,8 @@ export type GatewayTools = {
   readonly environment: Readonly<Record<string, string>>;
   /** Whether a gateway is down or frozen because somebody wants it so. */
   readonly broken: (gateway: GatewayDriver) => boolean;
+  /** One change of the lab at a time. */
+  readonly inTurn: <T>(change: () => Promise<T>) => Promise<T>;
   readonly say: (site: string, text: string) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -108,7 +110,11 @@ export const runGateways = (tools: GatewayTools): Gateways => {
       const ended = all().filter((gateway) => gateway.process() === undefined && !tools.broken(gateway));
       for (const gateway of ended) {
         if (signal.aborted) return;
-        await revive(gateway);
+        // What is being broken is seen as down before its fault is on the list: only in turn the list is right.
+        await tools.inTurn(async () => {
+          if (signal.aborted || gateway.process() !== undefined || tools.broken(gateway)) return;
+          await revive(gateway);
+        });
       }
     }
   };

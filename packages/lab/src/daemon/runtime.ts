@@ -319,6 +319,7 @@ export const runLab = (tools: RuntimeTools): Runtime => {
     stage,
     definition,
     environment: tools.environment,
+    inTurn,
     broken: (gateway) => (busy.get(gateway.site) ?? 0) > 0 || faultsOf(gateway.site).some(takesGateway(gateway)),
     say,
     clock,

@@ -97,8 +97,9 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
     now = noCounters;
   };
 
-  const gone = (what: string, deadlineMs: number): Promise<unknown> =>
-    until(clock, { what: `The end of ${name}${what}`, deadlineMs, everyMs: 10 }, () => alive() === undefined);
+  /** Of this process: another one may have been started since. */
+  const gone = (process: Parameters<typeof isAlive>[0], what: string, deadlineMs: number): Promise<unknown> =>
+    until(clock, { what: `The end of ${name}${what}`, deadlineMs, everyMs: 10 }, () => !isAlive(process));
 
   const take = async (): Promise<GatewayGauges> => {
     const samples = parseMetrics(await page(options.metrics, '/metrics'));
@@ -138,7 +139,7 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
     const process = alive();
     if (process === undefined) return;
     signalGroup(process, 'SIGKILL');
-    await gone('', endDeadlineMs);
+    await gone(process, '', endDeadlineMs);
   };
 
   /** Counted by the gateway itself when it is done, either way. */
@@ -182,7 +183,7 @@ export const gatewayDriver = (options: GatewayDriverOptions): GatewayDriver => {
       );
       // Its workers end with it, in the order that it chooses.
       signal(process, 'SIGTERM');
-      await gone(', which was asked to stop', stopDeadlineMs).catch((error: unknown) => {
+      await gone(process, ', which was asked to stop', stopDeadlineMs).catch((error: unknown) => {
         log('warn', 'gateway does not stop', { gateway: name, reason: reasonOf(error) });
         return kill();
       });
