@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, constants, cp, mkdir, open, readdir, readFile, realpath, rm, stat, statfs } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { findPrograms, labPrograms } from '@coequal/engines';
+import { findCompanion, findPrograms, labPrograms } from '@coequal/engines';
 import { type Estate, estateOrThrow, type PresetName } from '@coequal/estate';
 import {
   CoequalError,
@@ -320,6 +320,15 @@ const define = async (
     signal,
     ...(interactive === undefined ? {} : { interactive }),
   });
+  // The daemon has a network of its own, from which nothing can be fetched.
+  if (options.operations === true)
+    await findCompanion('victoria-metrics', {
+      cacheFolder,
+      environment: cleanEnvironment(),
+      clock,
+      progress: (text) => progress('programs', text),
+      signal,
+    }).catch((error: unknown) => progress('warning', `nothing will watch the lab: ${reasonOf(error)}`));
   const { mode, reason } = await chooseMode(
     earlier === undefined ? options : { ...options, mode: earlier.mode },
     programs,
