@@ -55,7 +55,6 @@ const base = {
   up: selector('mysql_up'),
   running: status('threads_running'),
   questions: status('questions'),
-  queries: status('queries'),
   waits: status('innodb_row_lock_current_waits'),
   lockTime: status('innodb_row_lock_time'),
   rowsRead: status('innodb_row_ops_total', [['operation', 'read']]),
@@ -69,10 +68,6 @@ const base = {
   denied: status('access_denied_errors'),
   connectionErrors: status('connection_errors_total', [['error', 'max_connections']]),
   replicated: status('wsrep_replicated_bytes'),
-  commits: status('commands_total', [['command', 'commit']]),
-  diskTables: status('created_tmp_disk_tables'),
-  fsyncs: status('innodb_os_log_fsyncs'),
-  slow: status('slow_queries'),
 };
 
 const host = {
