@@ -242,10 +242,18 @@ describe('the response', () => {
 
 describe('the change of method', () => {
   test('comes with a challenge and its zero', () => {
-    const bytes = encodeAuthSwitch({ plugin: 'client_ed25519', data: Buffer.alloc(32, 9) });
+    const bytes = encodeAuthSwitch({ plugin: 'mysql_native_password', data: Buffer.alloc(20, 9) });
     expect(bytes.at(-1)).toBe(0);
-    expect(read(parseAuthSwitch(bytes))).toEqual({ plugin: 'client_ed25519', data: Buffer.alloc(32, 9) });
+    expect(read(parseAuthSwitch(bytes))).toEqual({ plugin: 'mysql_native_password', data: Buffer.alloc(20, 9) });
     expect(read(parseAuthSwitch(hex('fe 61 00')))).toEqual({ plugin: 'a', data: Buffer.alloc(0) });
+  });
+
+  test('to ed25519 comes with 32 bare bytes, whatever the last of them is', () => {
+    for (const data of [Buffer.alloc(32, 9), Buffer.concat([Buffer.alloc(31, 9), Buffer.of(0)])]) {
+      const bytes = encodeAuthSwitch({ plugin: 'client_ed25519', data });
+      expect(bytes.subarray(-32)).toEqual(data);
+      expect(read(parseAuthSwitch(bytes)).data).toEqual(data);
+    }
   });
 
   test('to passwords from before protocol 4.1 is refused', () => {

@@ -5,6 +5,7 @@
  *
  * Clients and servers from before protocol 4.1 are refused as `unsupported`. Who may log in is decided elsewhere.
  */
+import { ed25519Plugin } from './authentication/ed25519.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { type Capabilities, CLIENT, hasBase } from './capabilities.ts';
 import { isProblem, problemOf, type WireProblem } from './problem.ts';
@@ -201,13 +202,18 @@ const readAttributes = (reader: ByteReader, capabilities: Capabilities): Attribu
 
 export type AuthSwitch = {
   readonly plugin: string;
-  /** What the method challenges with, without the zero behind it. */
+  /** What the method challenges with, without the zero that stands behind a scramble of 20 bytes. */
   readonly data: Buffer;
 };
 
-/** The server asks for another method. The challenge gets its zero, as every client expects. */
-export const encodeAuthSwitch = ({ plugin, data }: AuthSwitch): Buffer =>
-  new ByteWriter(64).uint8(0xfe).nulText(plugin).bytes(data).uint8(0).take();
+/** Methods that challenge with bare bytes: the last of them may well be a zero, one time in 256. */
+const hasZeroBehind = (plugin: string): boolean => plugin !== ed25519Plugin;
+
+/** The server asks for another method. The challenge is written as the method's own clients expect it. */
+export const encodeAuthSwitch = ({ plugin, data }: AuthSwitch): Buffer => {
+  const writer = new ByteWriter(64).uint8(0xfe).nulText(plugin).bytes(data);
+  return (hasZeroBehind(plugin) ? writer.uint8(0) : writer).take();
+};
 
 export const parseAuthSwitch = (payload: Buffer): AuthSwitch | WireProblem => {
   const reader = new ByteReader(payload);
@@ -216,7 +222,7 @@ export const parseAuthSwitch = (payload: Buffer): AuthSwitch | WireProblem => {
   const plugin = reader.nulText();
   if (reader.failed) return problemOf('truncated', 'the request to change the method ends early');
   const data = reader.rest();
-  return { plugin, data: data.at(-1) === 0 ? data.subarray(0, -1) : data };
+  return { plugin, data: hasZeroBehind(plugin) && data.at(-1) === 0 ? data.subarray(0, -1) : data };
 };
 
 /** A method's own packet from the server to the client. */

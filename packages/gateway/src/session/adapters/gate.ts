@@ -306,8 +306,7 @@ const answerFor = async (client: Asking, door: Door, proof: Proof) => {
     0,
     door.challengeBytes,
   );
-  const data = door.plugin === nativePlugin ? Buffer.concat([scramble, Buffer.of(0)]) : scramble;
-  client.write(frame(encodeAuthSwitch({ plugin: door.plugin, data }), (proof.sequence + 1) & 0xff));
+  client.write(frame(encodeAuthSwitch({ plugin: door.plugin, data: scramble }), (proof.sequence + 1) & 0xff));
   const packet = await client.next();
   return { answer: packet.payload, sequence: packet.sequence, scramble };
 };
