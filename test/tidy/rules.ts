@@ -53,6 +53,7 @@ export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['engines'],
   gateway: ['engines'],
   signals: ['engines', 'trust'],
+  agent: ['engines'],
 };
 
 /**

@@ -1,3 +1,29 @@
+export {
+  type FromAgent,
+  type FromPlatform,
+  fromAgent,
+  fromPlatform,
+  type Invitation,
+  invitation,
+  lineLimit,
+  lineVersion,
+  type Order,
+} from './action-line.ts';
+export {
+  type Action,
+  type ActionClass,
+  type ActionOf,
+  type ActionType,
+  action,
+  actionClasses,
+  actionTypes,
+  classOf,
+  type OrderState,
+  type Outcome,
+  orderState,
+  type Preview,
+  subjectOf,
+} from './actions.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export {
@@ -36,6 +62,7 @@ export {
   type Severity,
   type TimelineEntry,
 } from './incidents.ts';
+export { LineReader } from './line-reader.ts';
 export {
   type ChangeQuery,
   changePage,
@@ -57,6 +84,7 @@ export {
 } from './overview.ts';
 export type { Place } from './place.ts';
 export { type Problem, problem } from './problem.ts';
+export { refusalOf, type SettingName } from './settable.ts';
 export {
   type CorrelateAnswer,
   type CorrelateRequest,

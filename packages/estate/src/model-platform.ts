@@ -1,4 +1,5 @@
 /** Platforms and stores of the estate as values. Part of the model; made by `to-platform.ts` from a file of the right shape. */
+import type { Line } from './model-acts.ts';
 
 export type Platform = {
   readonly name: string;
@@ -16,6 +17,7 @@ export type Platform = {
   readonly webhooks: readonly { readonly url: string; readonly tokenFile?: string; readonly resolved: boolean }[];
   readonly knowledge?: string;
   readonly agentTokenFile?: string;
+  readonly line?: Line;
   readonly liveMinutes: number;
   readonly liveSignals: number;
   readonly liveMemoryBytes: number;

@@ -47,6 +47,20 @@ const loopbackOnly: Rule = (estate) =>
 /** True for an address that only the machine itself can reach. */
 export const isLoopback = (address: string): boolean => /^127(\.\d{1,3}){3}$/.test(address) || address === '::1';
 
+const oneAuthority: Rule = (estate) =>
+  estate.platforms.flatMap(({ name, line }, index): readonly Finding[] => {
+    const { authority, certificate, key } = line ?? {};
+    const given = [authority, certificate, key].filter((file) => file !== undefined).length;
+    if (given === 0 || given === 3) return [];
+    return [
+      {
+        at: ['platforms', index, 'line'],
+        message: `\`line\` of platform \`${name}\` has some of \`authority\`, \`certificate\` and \`key\``,
+        advice: 'Give all three where the bank issues certificates, or none where the platform does.',
+      },
+    ];
+  });
+
 const eitherOwnOrForeign: Rule = (estate) =>
   estate.stores.flatMap((store, index): readonly Finding[] => {
     const at: FilePath = ['stores', index];
@@ -183,6 +197,7 @@ export const platformRules: readonly Rule[] = [
   uniqueNames,
   knownHosts,
   loopbackOnly,
+  oneAuthority,
   eitherOwnOrForeign,
   knownStores,
   ownFoldersAndPorts,

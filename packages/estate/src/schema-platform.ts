@@ -3,6 +3,7 @@
  * kept). A store is either one that Coequal runs on a host of the estate, or a foreign one by its address.
  */
 import { z } from 'zod';
+import { line } from './schema-acts.ts';
 import { duration, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
 
 const urlRule = {
@@ -108,6 +109,7 @@ export const platform = z
       'Knowledge file that incidents are compared with, and that confirmed ones are added to.',
       '/var/lib/coequal/knowledge.json',
     ).optional(),
+    line: line.optional(),
     agentTokenFile: tokenFile('the token that agents and other senders show'),
     liveMinutes: z.int().min(2).max(120).default(15).describe('Minutes of every signal that stay in memory.'),
     liveSignals: z.int().min(1_000).max(2_000_000).default(400_000).describe('Signals that stay in memory at most.'),

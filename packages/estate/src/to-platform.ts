@@ -1,11 +1,12 @@
 /** Platforms and stores of a file whose shape is right, as the model has them: defaults that depend on other keys are filled in. */
 import type { MetricStore, Platform } from './model-platform.ts';
 import type { EstateFile } from './schema.ts';
+import { toLine } from './to-acts.ts';
 
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
+  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, line, ...rest } = file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -19,6 +20,7 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(coarseStore === undefined ? {} : { coarseStore }),
     ...(knowledge === undefined ? {} : { knowledge }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
+    ...(line === undefined ? {} : { line: toLine(line) }),
   };
 };
 

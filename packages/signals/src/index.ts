@@ -19,6 +19,7 @@ export { HttpClock } from './clock/adapters/http-clock.ts';
 export { MariadbClock } from './clock/adapters/mariadb-clock.ts';
 export { type ClockAnswer, clockFamilies, clockPoints } from './clock/offset.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './database/blocking.ts';
+export { maskLiterals } from './database/mask.ts';
 export type { DatabaseCollector, DatabaseReadings } from './database.ts';
 export {
   type Exposition,

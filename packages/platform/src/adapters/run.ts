@@ -7,6 +7,8 @@ import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
+import { openHands } from '../hands/adapters/open.ts';
+import { recordHeard } from '../hands/heard.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
@@ -17,6 +19,7 @@ import { type PlatformSettings, platformSettings, storeUrl } from '../settings.t
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openAudit } from './audit.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
 import { openKnowledge } from './knowledge.ts';
@@ -104,6 +107,8 @@ const open = async (
 ): Promise<Opened> => {
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
+  const audit = await openAudit(settings, clock, log);
+  closing.push(() => audit.close());
   const knowledge = openKnowledge(platform.knowledge);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
@@ -136,6 +141,8 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
+  const hands = await openHands({ settings, audit, hear: recordHeard(audit), clock, log });
+  closing.push(() => hands?.close());
   const routes = allRoutes(version);
   const server = await startServer({
     core: heart.core,
