@@ -152,12 +152,12 @@ describe('settings', () => {
 describe('diagnostics', () => {
   it('hold no literal and no secret', async () => {
     const sql = await connected(0);
-    const busy = sql.query("SELECT SLEEP(2), 'Geheim77' AS planted", [], 10_000);
+    const busy = sql.query("SELECT SLEEP(20), 'Geheim77' AS planted", [], 30_000).catch(() => undefined);
     await until(
       systemClock,
       { what: 'the statement', deadlineMs },
       async () =>
-        (await hands[0]?.ask("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(2)%'"))
+        (await hands[0]?.ask("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(20)%'"))
           ?.length === 1,
     );
     const state = await run({ type: 'diagnostics-collect', instance: 'db-0' });
@@ -166,8 +166,8 @@ describe('diagnostics', () => {
     expect(text).toContain('SELECT SLEEP(?)');
     expect(text).not.toContain('Geheim77');
     expect(text).not.toContain(ground.options(0).account().password);
-    await busy;
     sql.close();
+    await busy;
   });
 });
 

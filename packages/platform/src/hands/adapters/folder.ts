@@ -4,7 +4,7 @@
  * platform runs.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, unlink } from 'node:fs/promises';
+import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, codeOf, fail } from '@coequal/kernel';
 import { type Authority, makeAuthority, readPrivate, sha256Hex, writeSecretFile } from '@coequal/trust';
@@ -32,6 +32,8 @@ export type HandsFolder = {
   readonly use: (secret: string) => Promise<boolean>;
   readonly record: (agent: string) => Promise<AgentRecord | undefined>;
   readonly records: () => Promise<readonly AgentRecord[]>;
+  /** Another value whenever a record may have changed. */
+  readonly mark: () => Promise<string>;
   readonly write: (record: AgentRecord) => Promise<void>;
 };
 
@@ -72,6 +74,7 @@ export const openHandsFolder = async (stateFolder: string, clock: Clock): Promis
       const all = await Promise.all(files.map((file) => recordAt(file.slice(0, -'.json'.length))));
       return all.flatMap((one) => one ?? []);
     },
+    mark: async () => String((await stat(agents, { bigint: true })).mtimeNs),
     write: (one) => writeSecretFile(join(agents, `${one.agent}.json`), `${JSON.stringify(one)}\n`),
   };
 };

@@ -65,6 +65,7 @@ class Lines implements LineServer {
   #server: Server | undefined;
   #strangers = 0;
   #nextPreview = 1;
+  #mark = '';
   #timers: NodeJS.Timeout[] = [];
   port = 0;
 
@@ -278,6 +279,8 @@ class Lines implements LineServer {
         peer.clockAheadMs = message.nowMs - clock.now();
         const older = this.#peers.get(agent);
         this.#peers.set(agent, peer);
+        // Revoked between the look at its record and now: looked at once more.
+        this.#mark = '';
         if (older !== undefined && older !== peer) older.socket.destroy();
         log('info', 'an agent has a line', { agent, clockAheadMs: peer.clockAheadMs });
         if (Math.abs(peer.clockAheadMs) > handsLimits.clockOffsetMs)
@@ -322,15 +325,19 @@ class Lines implements LineServer {
   /** Dead lines end, and so do those whose certificate ran out or was revoked meanwhile. */
   async #look(): Promise<void> {
     const { clock, folder, issuer } = this.#options;
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#peers.values())
       if (clock.monotonic() - peer.heardMs > handsLimits.silenceMs) peer.socket.destroy();
       else if (clock.now() >= peer.certificateUntilMs) this.#refuse(peer.socket, 'its certificate ran out');
-      else {
-        const record = await folder.record(peer.agent);
-        const refusal = issuer === undefined ? revokedOnly(record?.revoked) : refusalOf(record, peer.certificate);
-        if (refusal !== undefined) this.#refuse(peer.socket, refusal);
-      }
+    // Read before the records: what is written meanwhile is seen the next time.
+    const mark = await folder.mark();
+    if (mark === this.#mark) return;
+    const records = new Map((await folder.records()).map((record) => [record.agent, record]));
+    for (const peer of this.#peers.values()) {
+      const record = records.get(peer.agent);
+      const refusal = issuer === undefined ? revokedOnly(record?.revoked) : refusalOf(record, peer.certificate);
+      if (refusal !== undefined) this.#refuse(peer.socket, refusal);
     }
+    this.#mark = mark;
   }
 
   #every(ms: number, work: () => Promise<void>): void {
