@@ -4,7 +4,7 @@
  */
 import type { ChangeEvent, Incident, PlatformHealth } from '@coequal/contract';
 import { type Clock, Counters, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { LiveWindow } from '@coequal/signals';
+import { LiveWindow, type Sample } from '@coequal/signals';
 import { Keeper } from './incidents/keeper.ts';
 import { sceneOf } from './incidents/scene.ts';
 import { summaryOf } from './incidents/summary.ts';
@@ -20,6 +20,7 @@ import type { EventStore, IncidentStore } from './store/port.ts';
 import { type Finding, findingKey } from './watch/finding.ts';
 import { Outside } from './watch/outside.ts';
 import { Readings } from './watch/reading.ts';
+import { refilledDetectors } from './watch/refill.ts';
 import { Watcher } from './watch/watcher.ts';
 
 export type HeartOptions = {
@@ -44,6 +45,8 @@ export type Heart = {
   readonly core: Core;
   /** Every `limits.watch.everyMs`. */
   readonly beat: () => void;
+  /** Asks the store for what a restart forgot; resolves when that is known, or cannot be. */
+  readonly refill: (signal: AbortSignal) => Promise<void>;
 };
 
 export const makeHeart = (options: HeartOptions): Heart => {
@@ -126,7 +129,14 @@ export const makeHeart = (options: HeartOptions): Heart => {
     if (beats % 2 === 0) stream.tick((names) => newestSamples(window, names, nowMs));
     own(core, watcher.detectors, findings.length, clock.monotonic() - began);
   };
-  return { core, beat };
+  const refill = async (signal: AbortSignal): Promise<void> => {
+    if (options.store === undefined) return;
+    const { store } = options;
+    const onSamples = (samples: readonly Sample[]): void => window.ingest(samples, clock.now());
+    const detectors = await refilledDetectors({ places, store, clock, log, signal, onSamples });
+    if (detectors !== undefined && !signal.aborted) watcher.adopt(detectors);
+  };
+  return { core, beat, refill };
 };
 
 /**

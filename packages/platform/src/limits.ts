@@ -34,6 +34,14 @@ export const limits = {
     detectors: 50_000,
     /** A new level that lasted this long is the usual one. */
     newUsualMs: 15 * 60_000,
+    /** After a restart, of what the store remembers: as much as a detector keeps. */
+    refillSeconds: 300,
+    /** Asked for at once: 1,000 hosts tell some 400,000 values of all signals in it. */
+    refillStepSeconds: 20,
+    /** Later detectors know as much by themselves. */
+    refillMs: 60_000,
+    /** Between two tries, while the store comes up as well. */
+    refillAgainMs: 5_000,
   },
   incidents: {
     /** Kept in one incident; further alerts are counted. */

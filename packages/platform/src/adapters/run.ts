@@ -144,6 +144,11 @@ const open = async (
     port: platform.port,
     agentToken,
   });
+  const ended = new AbortController();
+  closing.push(() => ended.abort());
+  heart
+    .refill(ended.signal)
+    .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
   return { heart, server, rules: () => rules };
 };
 
