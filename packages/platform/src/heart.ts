@@ -72,19 +72,16 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const keeper = new Keeper({
     ...{ store: options.incidents, places, counters, log },
     newId: (nowMs) => newId(nowMs, random),
-    diagnose: (incident, nowMs) => options.diagnose?.(sceneOf(incident, sources, nowMs)),
+    now: () => clock.now(),
+    diagnose: async (incident, nowMs) => options.diagnose?.(sceneOf(incident, sources, nowMs)),
     onChange: (incident: Incident) => stream.publish({ kind: 'incident', incident: summaryOf(incident) }),
     onConfirmed: (incident, cause) => {
-      if (options.learn === undefined) return;
-      try {
-        options.learn(
-          incident,
-          cause,
-          sceneOf(incident, sources, Math.min(clock.now(), incident.resolvedMs ?? clock.now())),
+      const atMs = Math.min(clock.now(), incident.resolvedMs ?? clock.now());
+      options
+        .learn?.(incident, cause, sceneOf(incident, sources, atMs))
+        .catch((error: unknown) =>
+          log('error', 'nothing was learned from an incident', { id: incident.id, reason: reasonOf(error) }),
         );
-      } catch (error) {
-        log('error', 'nothing was learned from an incident', { id: incident.id, reason: reasonOf(error) });
-      }
     },
   });
   const watcher = new Watcher(places);
@@ -118,7 +115,9 @@ export const makeHeart = (options: HeartOptions): Heart => {
       ...ownFindings(settings, options.store, keeper.problem, look.sinceStartMs, nowMs),
     ];
     keeper.step(findings, nowMs);
-    keeper.diagnoseNext(nowMs);
+    keeper
+      .diagnoseNext(nowMs)
+      .catch((error: unknown) => log('error', 'a diagnosis was lost', { reason: reasonOf(error) }));
     options.onLook(keeper.open);
     if (beats % 10 === 0) keeper.retry();
     if (beats % 1_200 === 1_199) {

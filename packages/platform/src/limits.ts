@@ -36,8 +36,9 @@ export const limits = {
     newUsualMs: 15 * 60_000,
     /** After a restart, of what the store remembers: as much as a detector keeps. */
     refillSeconds: 300,
-    /** Asked for at once: 1,000 hosts tell some 400,000 values of all signals in it. */
-    refillStepSeconds: 20,
+    /** Values of all signals that are asked for at once, by what one host, instance or gateway tells of itself in a second. */
+    refillValues: 400_000,
+    refillValuesEach: 20,
     /** Later detectors know as much by themselves. */
     refillMs: 60_000,
     /** Between two tries, while the store comes up as well. */
@@ -72,6 +73,10 @@ export const limits = {
     signals: 6_000,
     /** What went before is compared with: so long, while that is in the window. */
     baselineSeconds: 330,
+    /** One takes some 100 ms; with a large knowledge the first one takes seconds. */
+    deadlineMs: 30_000,
+    /** Of its thread: some scenes of the largest size, and what is known. */
+    threadMb: 1_024,
   },
   events: {
     /** Kept on disk. */

@@ -57,5 +57,5 @@ export type Core = {
   readonly health: () => PlatformHealth;
 };
 
-export type Diagnose = (scene: IncidentScene) => IncidentDiagnosis;
-export type Learn = (incident: Incident, cause: string, scene: IncidentScene) => void;
+export type Diagnose = (scene: IncidentScene) => Promise<IncidentDiagnosis>;
+export type Learn = (incident: Incident, cause: string, scene: IncidentScene) => Promise<void>;

@@ -16,6 +16,7 @@ import {
   correlate,
   diagnose,
   diagnoseIncident,
+  emptyKnowledge,
   firstRight,
   learnProfiles,
   makeWindow,
@@ -32,6 +33,7 @@ import {
   windowFound,
 } from '@coequal/diagnosis';
 import { fail, seededRandom } from '@coequal/kernel';
+import { openDiagnosing } from '@coequal/platform';
 import { type Figure, figureOf } from './figures.ts';
 import { incidentScene } from './incident-scene.ts';
 import { type BenchOptions, type BenchTools, counting } from './tools.ts';
@@ -275,7 +277,40 @@ const cpuMs = (work: () => unknown): number => {
   return (user + system) / 1_000;
 };
 
-const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> => {
+const wideSignals = 6_000;
+const wideRuns = 5;
+
+/** For how long the thread that takes in and looks is kept from it by a diagnosis of the widest scene, without and with a thread for it. */
+const blockedFigures = async ({ figure, clock }: BenchTools): Promise<void> => {
+  const scene = incidentScene(wideSignals, costRows);
+  const { diagnose: ask, close } = openDiagnosing({
+    ...{ estate: scene.estate, weights: undefined, knowledge: () => emptyKnowledge, clock },
+  });
+  const timed = (work: () => unknown): number => {
+    const begun = clock.monotonic();
+    work();
+    return clock.monotonic() - begun;
+  };
+  try {
+    // The thread's first scene names all its signals; later ones name what is new.
+    await ask(scene);
+    const within = counting(wideRuns).map(() => timed(() => diagnoseIncident(scene)));
+    const beside: number[] = [];
+    for (const _ of counting(wideRuns)) {
+      let answer: Promise<unknown> = Promise.resolve();
+      beside.push(timed(() => (answer = ask(scene))));
+      await answer;
+    }
+    const note = `a live incident of ${wideSignals} signals of ${costRows} samples`;
+    const peer = { name: 'in the same thread', values: within };
+    figure(figureOf({ name: 'diagnosis/incident/blocked', unit: 'ms', values: beside, peer, note }));
+  } finally {
+    await close();
+  }
+};
+
+const benchCost = async (tools: BenchTools, runs: number): Promise<void> => {
+  const { figure } = tools;
   const witness = learnProfiles({
     incidents: counting(costIncidents).map((number) =>
       profileIncident(`case-${number}`, [`cause-${number % 10}`], costWindow(number), { start: 400, end: costRows }),
@@ -305,5 +340,6 @@ const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> =>
       note: `a live incident: ${costSignals} signals of ${costRows} samples of three sites, in CPU time`,
     }),
   );
+  await blockedFigures(tools);
   figure(correlationFigure(runs));
 };

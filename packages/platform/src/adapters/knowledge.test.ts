@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { IncidentScene } from '@coequal/diagnosis';
+import { type IncidentScene, incidentOfScene } from '@coequal/diagnosis';
 import { afterAll, expect, test } from 'vitest';
 import { startMs, tryEstate } from '../testing.ts';
 import { openKnowledge } from './knowledge.ts';
@@ -29,9 +29,9 @@ const place = { site: 'north', host: 'north-1', service: 'bank', instance: 'nort
 test('what people confirm is learned, kept, and corrected by the same incident', () => {
   const path = join(folder, 'knowledge.json');
   const knowledge = openKnowledge(path);
-  knowledge.learn('i-1', 'slow disk', place, scene);
-  knowledge.learn('i-2', 'load spike', place, scene);
-  knowledge.learn('i-1', 'memory pressure', place, scene);
+  knowledge.add(incidentOfScene(scene, 'i-1', 'slow disk', place));
+  knowledge.add(incidentOfScene(scene, 'i-2', 'load spike', place));
+  knowledge.add(incidentOfScene(scene, 'i-1', 'memory pressure', place));
   const again = openKnowledge(path).now();
   expect(again.incidents.map(({ id, causes }) => [id, causes]).toSorted()).toEqual([
     ['i-1', ['memory pressure']],
@@ -52,7 +52,7 @@ test('a file that is none is refused and left as it is', () => {
 
 test('a folder that cannot be written is said', () => {
   const knowledge = openKnowledge(join(folder, 'missing', 'knowledge.json'));
-  expect(() => knowledge.learn('i-1', 'slow disk', place, scene)).toThrow(
+  expect(() => knowledge.add(incidentOfScene(scene, 'i-1', 'slow disk', place))).toThrow(
     expect.objectContaining({ code: 'FOLDER_UNWRITABLE' }),
   );
 });

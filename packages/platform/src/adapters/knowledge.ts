@@ -3,13 +3,11 @@
  * incident was. A file that cannot be read is not written over.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { Place } from '@coequal/contract';
 import {
   confirmIncidents,
   emptyKnowledge,
   formatKnowledge,
-  type IncidentScene,
-  incidentOfScene,
+  type Incident,
   type Knowledge,
   parseKnowledge,
 } from '@coequal/diagnosis';
@@ -18,7 +16,7 @@ import { codeOf, fail, reasonOf } from '@coequal/kernel';
 export type KnowledgeFile = {
   readonly now: () => Knowledge;
   /** @throws FOLDER_UNWRITABLE */
-  readonly learn: (id: string, cause: string, place: Place, scene: IncidentScene) => void;
+  readonly add: (learned: Incident) => void;
 };
 
 /** @throws KNOWLEDGE_INVALID, FILE_UNREADABLE */
@@ -26,8 +24,7 @@ export const openKnowledge = (path: string | undefined): KnowledgeFile => {
   let knowledge = path === undefined ? emptyKnowledge : read(path);
   return {
     now: () => knowledge,
-    learn: (id, cause, place, scene) => {
-      const learned = incidentOfScene(scene, id, cause, place);
+    add: (learned) => {
       if (learned.profile.signals.size === 0) return;
       knowledge = confirmIncidents(knowledge, [learned]);
       if (path !== undefined) write(path, formatKnowledge(knowledge));

@@ -2,7 +2,6 @@
  * One platform from the command line to its end: reads the estate, opens its database, listens, looks twice a second, and ends in
  * order on SIGTERM and SIGINT; SIGHUP reads the rule files again. What can be wrong is told in one line, and the exit code is 2.
  */
-import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
@@ -17,6 +16,7 @@ import { type PlatformSettings, platformSettings, storeUrl } from '../settings.t
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openDiagnosing } from './diagnosing.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
 import { openKnowledge } from './knowledge.ts';
@@ -116,6 +116,8 @@ const open = async (
   if (store !== undefined) closing.push(() => store.close());
   const headroom = client === undefined ? undefined : watchHeadroom(estate, client, clock, log);
   if (headroom !== undefined) closing.push(() => headroom.close());
+  const diagnosing = openDiagnosing({ estate, weights: undefined, knowledge: knowledge.now, clock });
+  closing.push(() => diagnosing.close());
   let rules: OpenedRules | undefined;
   let notifier: ReturnType<typeof startNotifier> | undefined;
   const heart = makeHeart({
@@ -125,8 +127,8 @@ const open = async (
     rules: () => rules,
     headroom: () => headroom,
     onLook: (incidents) => notifier?.look(incidents),
-    diagnose: (scene) => diagnoseIncident({ ...scene, knowledge: knowledge.now() }),
-    learn: ({ id, place }, cause, scene) => knowledge.learn(id, cause, place, scene),
+    diagnose: diagnosing.diagnose,
+    learn: async ({ id, place }, cause, scene) => knowledge.add(await diagnosing.learn(id, cause, place, scene)),
   });
   const { counters, places } = heart.core;
   notifier = startNotifier({ platform, url, silences, documents, clock, log, counters });

@@ -110,7 +110,7 @@ export const correlateLive = (window: LiveWindow, request: CorrelateRequest): Co
     if (series !== chart && series.ring !== undefined && series.newest >= fromSecond && has(series, among))
       all.push(series);
   const signals = all.map((series) => {
-    const signal = signalOf(series, fromSecond, length);
+    const signal = signalOf(series, fromSecond, new Float64Array(length));
     return onlyRises(signal.values) ? { ...signal, values: increases(signal.values) } : signal;
   });
   const [target] = signals;

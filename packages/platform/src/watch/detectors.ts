@@ -20,6 +20,11 @@ export class Detectors {
     this.#watched = watchedOf(places);
   }
 
+  /** Hosts, instances and gateways. */
+  get watched(): number {
+    return this.#watched.length;
+  }
+
   get size(): number {
     return this.#detectors.size;
   }

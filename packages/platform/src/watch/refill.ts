@@ -56,7 +56,7 @@ const triedOnce = async (options: RefillOptions, endMs: number): Promise<Detecto
   let [second, values] = [startSecond, 0];
   // The last step ends where now is by then, which may be a little later than when it began.
   while (second < Math.floor(clock.now() / 1_000)) {
-    const to = Math.min(second + limits.watch.refillStepSeconds, Math.floor(clock.now() / 1_000));
+    const to = Math.min(second + stepSeconds(detectors), Math.floor(clock.now() / 1_000));
     const told = await askedOf(options, second, to, endMs);
     if (typeof told === 'string') return told;
     for (const samples of told) {
@@ -78,6 +78,9 @@ const triedOnce = async (options: RefillOptions, endMs: number): Promise<Detecto
   log('info', 'what is usual is known from the store', { seconds: second - startSecond, values });
   return detectors;
 };
+
+const stepSeconds = ({ watched }: Detectors): number =>
+  Math.max(1, Math.floor(limits.watch.refillValues / (limits.watch.refillValuesEach * Math.max(1, watched))));
 
 /** Samples of each second from `from` on, before `to`. */
 const askedOf = async (
