@@ -94,6 +94,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const core: Core = {
     ...{ clock, log, counters, places, window, readings, intake, keeper, outside, stream, health },
     ...{ incidents: options.incidents, events: options.events, store: options.store },
+    liveFromMs: () => Math.max(startedMs + 1_000, clock.now() - (settings.platform.liveMinutes * 60 - 1) * 1_000),
     ...{ silences: options.silences, rules: options.rules, headroom: options.headroom },
   };
   let beats = 0;

@@ -2,3 +2,4 @@
 export { type BarePlatform, openBarePlatform } from './adapters/bare.ts';
 export { openDiagnosing } from './adapters/diagnosing.ts';
 export { platformSettings } from './settings.ts';
+export { correlateStored } from './views/correlate-stored.ts';

@@ -78,6 +78,17 @@ export const limits = {
     /** Of its thread: some scenes of the largest size, and what is known. */
     threadMb: 1_024,
   },
+  correlation: {
+    /** Of each signal in the first pass over the store, and of those that are looked at closely. */
+    coarsePoints: 120,
+    finePoints: 3_600,
+    /** So many are looked at closely. */
+    candidates: 100,
+    askedAtOnce: 8,
+    longestMs: 31 * 86_400_000,
+    /** After that no further host is asked for. */
+    deadlineMs: 7_000,
+  },
   events: {
     /** Kept on disk. */
     kept: 500_000,

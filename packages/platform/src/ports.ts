@@ -41,6 +41,8 @@ export type Core = {
   readonly counters: Counters;
   readonly places: Places;
   readonly window: LiveWindow;
+  /** From when on it has everything that was told. */
+  readonly liveFromMs: () => number;
   readonly readings: Readings;
   readonly intake: Intake;
   readonly keeper: Keeper;

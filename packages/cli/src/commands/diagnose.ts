@@ -1,4 +1,4 @@
-/** `coequal diagnose learn|run`: learns causes from labelled cases, and ranks causes for cases. */
+/** `coequal diagnose`: learns causes from labelled cases, and ranks causes for cases; `correlate` asks a platform. */
 import { incident } from '@coequal/contract';
 import type { Confirmed, Diagnosis, Knowledge, LabelledCase, ProfileWitness } from '@coequal/diagnosis';
 import { fail, reasonOf } from '@coequal/kernel';
@@ -8,6 +8,7 @@ import { counted } from '../numbers.ts';
 import type { Outcome } from '../program.ts';
 import { instant, oneOf } from '../values.ts';
 import type { World } from '../world.ts';
+import { addCorrelateCommand } from './diagnose-correlate.ts';
 import { runStored, type StoredFlags } from './diagnose-stored.ts';
 
 /** A day of 1,000 signals a second is beyond what this command is for; the bound keeps memory bounded. */
@@ -30,10 +31,11 @@ type RunFlags = {
 export const addDiagnoseCommands = (program: Command, world: World, outcome: Outcome): void => {
   const group = program
     .command('diagnose')
-    .summary('learn causes from labelled cases; rank causes for cases')
+    .summary('learn causes from labelled cases; rank causes; find what moved alike')
     .description(
       'Works on cases as JSON, one a line, plain or compressed with gzip: first {"columns":[…]}, then {"id","causes","rows","abnormal"?,"inject"?} for each case.',
     );
+  addCorrelateCommand(group, world, outcome);
   group
     .command('learn')
     .summary('learn causes from labelled cases into a knowledge file')

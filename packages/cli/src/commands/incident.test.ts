@@ -58,6 +58,10 @@ const answers: Readonly<Record<string, unknown>> = {
   'GET /api/v1/incidents/i-1': incident,
   'POST /api/v1/incidents/i-1/acknowledge': { ...incident, state: 'acknowledged' },
   'POST /api/v1/incidents/i-1/confirm': { ...incident, confirmedCause: 'missing index' },
+  'POST /api/v1/signals/correlate': {
+    ...{ source: 'store', whole: false, searched: 1_200 },
+    correlated: [{ name: 'waits', labels: { instance: 'a\u001b[2Jb' }, correlation: -0.913, lagSeconds: -3 }],
+  },
   'POST /api/v2/silences': { silenceID: 's-1' },
   'GET /api/v2/silences': [],
   'GET /api/v1/overview': topOverview(),
@@ -154,4 +158,26 @@ test('what the platform refuses, or a platform that is not there, is one line', 
   const wrong = await run('incident', 'silence', 'nonsense', '--comment', 'x');
   expect([wrong.code, wrong.told]).toEqual([2, expect.stringMatching(/is not a matcher/)]);
   expect((await runIn(['top', '--platform', 'ftp://x'])).code).toBe(2);
+});
+
+test('what moved like a signal is asked for by name and labels, and told with lag and sign', async () => {
+  const stretch = ['--from', '2026-03-01T14:00Z', '--to', '2026-03-01T15:00Z'];
+  const ran = await run(...['diagnose', 'correlate', 'up{job="mysql",site=north}', '--among', 'job=node'], ...stretch);
+  expect(ran.code).toBe(0);
+  expect(JSON.parse(asked.at(-1)?.split(' ').slice(2).join(' ') ?? '')).toEqual({
+    ...{ name: 'up', labels: { job: 'mysql', site: 'north' }, among: { job: 'node' }, mostLagSeconds: 30, answers: 20 },
+    ...{ fromMs: Date.parse('2026-03-01T14:00Z'), toMs: Date.parse('2026-03-01T15:00Z') },
+  });
+  expect(ran.out).toMatch(/-0\.91 +-3 s +waits\{instance="a/);
+  expect(ran.out).toContain('1200 signals of the store, and then the time was over');
+  expect(ran.out).not.toContain('\u001b');
+  for (const wrong of [
+    ['{job="a"}', ...stretch],
+    ['up{job!="a"}', ...stretch],
+    ['up{job}', ...stretch],
+    ['up', '--from', '2026-03-01T15:00Z', '--to', '2026-03-01T14:00Z'],
+    ['up', ...stretch, '--lag', '1000'],
+    ['up'],
+  ])
+    expect(await run('diagnose', 'correlate', ...wrong)).toMatchObject({ code: 2, out: '' });
 });
