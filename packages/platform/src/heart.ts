@@ -6,6 +6,7 @@ import type { ChangeEvent, Incident, PlatformHealth } from '@coequal/contract';
 import { type Clock, Counters, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { LiveWindow, type Sample } from '@coequal/signals';
 import { Keeper } from './incidents/keeper.ts';
+import { learningScene } from './incidents/learning.ts';
 import { sceneOf } from './incidents/scene.ts';
 import { summaryOf } from './incidents/summary.ts';
 import { Intake } from './ingest/intake.ts';
@@ -63,6 +64,9 @@ export const makeHeart = (options: HeartOptions): Heart => {
       for (const event of events) stream.publish({ kind: 'event', event });
     },
   });
+  const startedMs = clock.now();
+  const liveFromMs = (): number =>
+    Math.max(startedMs + 1_000, clock.now() - (settings.platform.liveMinutes * 60 - 1) * 1_000);
   const sources = {
     ...{ window, places },
     changes: (fromMs: number): readonly ChangeEvent[] => intake.changes(fromMs),
@@ -76,16 +80,16 @@ export const makeHeart = (options: HeartOptions): Heart => {
     diagnose: async (incident, nowMs) => options.diagnose?.(sceneOf(incident, sources, nowMs)),
     onChange: (incident: Incident) => stream.publish({ kind: 'incident', incident: summaryOf(incident) }),
     onConfirmed: (incident, cause) => {
-      const atMs = Math.min(clock.now(), incident.resolvedMs ?? clock.now());
-      options
-        .learn?.(incident, cause, sceneOf(incident, sources, atMs))
+      if (options.learn === undefined) return;
+      const { learn, store } = options;
+      learningScene(incident, sources, { nowMs: clock.now(), liveFromMs: liveFromMs(), store })
+        .then((scene) => learn(incident, cause, scene))
         .catch((error: unknown) =>
           log('error', 'nothing was learned from an incident', { id: incident.id, reason: reasonOf(error) }),
         );
     },
   });
   const watcher = new Watcher(places);
-  const startedMs = clock.now();
   const startedMonotonic = clock.monotonic();
   intake.recall(startedMs);
   keeper.recall(startedMs);
@@ -94,8 +98,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const core: Core = {
     ...{ clock, log, counters, places, window, readings, intake, keeper, outside, stream, health },
     ...{ incidents: options.incidents, events: options.events, store: options.store },
-    liveFromMs: () => Math.max(startedMs + 1_000, clock.now() - (settings.platform.liveMinutes * 60 - 1) * 1_000),
-    ...{ silences: options.silences, rules: options.rules, headroom: options.headroom },
+    ...{ liveFromMs, silences: options.silences, rules: options.rules, headroom: options.headroom },
   };
   let beats = 0;
   const watched = withoutLateLooks();

@@ -1,6 +1,12 @@
 /** Diagnosis in its thread: the same answers as without one, and one that dies, hangs or breaks is replaced. */
 import type { DatabaseDetail } from '@coequal/contract';
-import { diagnoseIncident, emptyKnowledge, type IncidentScene, incidentOfScene } from '@coequal/diagnosis';
+import {
+  diagnoseIncident,
+  emptyKnowledge,
+  type IncidentScene,
+  incidentOfScene,
+  usualWeights,
+} from '@coequal/diagnosis';
 import { systemClock } from '@coequal/kernel';
 import { afterEach, expect, test } from 'vitest';
 import { startMs, tryEstate } from '../testing.ts';
@@ -58,6 +64,14 @@ test('a thread answers what would be answered without it, also where it was not 
   expect(await diagnose(second())).toEqual(diagnoseIncident(second()));
   const learned = await learn('i-1', 'slow disk', place, first());
   expect(learned).toEqual(incidentOfScene(first(), 'i-1', 'slow disk', place));
+});
+
+test('weights that were given count', async () => {
+  const weights = { ...usualWeights, detail: 1 };
+  const { diagnose } = open({ weights });
+  const told = await diagnose(first());
+  expect(told).toEqual(diagnoseIncident({ ...first(), weights }));
+  expect(told.causes[0]?.confidence).not.toBe(diagnoseIncident(first()).causes[0]?.confidence);
 });
 
 test('what is known is told to it when it is learned', async () => {

@@ -2,10 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type IncidentScene, incidentOfScene } from '@coequal/diagnosis';
+import { formatWeights, type IncidentScene, incidentOfScene, usualWeights } from '@coequal/diagnosis';
 import { afterAll, expect, test } from 'vitest';
 import { startMs, tryEstate } from '../testing.ts';
-import { openKnowledge } from './knowledge.ts';
+import { openKnowledge, readWeights } from './knowledge.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coequal-knowledge-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -55,4 +55,15 @@ test('a folder that cannot be written is said', () => {
   expect(() => knowledge.add(incidentOfScene(scene, 'i-1', 'slow disk', place))).toThrow(
     expect.objectContaining({ code: 'FOLDER_UNWRITABLE' }),
   );
+});
+
+test('weights are read where they are named, and refused with a reason', async () => {
+  const path = join(folder, 'weights.json');
+  const weights = { ...usualWeights, detail: 5, incidents: 12 };
+  writeFileSync(path, formatWeights(weights));
+  expect(await readWeights(path)).toEqual(weights);
+  expect(await readWeights(undefined)).toBeUndefined();
+  writeFileSync(path, '{}');
+  await expect(readWeights(path)).rejects.toMatchObject({ code: 'KNOWLEDGE_INVALID' });
+  await expect(readWeights(join(folder, 'missing.json'))).rejects.toMatchObject({ code: 'FILE_MISSING' });
 });

@@ -1,6 +1,6 @@
 /**
  * The knowledge file of a platform: read at the start, compared with by every diagnosis, and written as a whole when a person says what an
- * incident was. A file that cannot be read is not written over.
+ * incident was. A file that cannot be read is not written over. The weights beside it are only read.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import {
@@ -10,8 +10,11 @@ import {
   type Incident,
   type Knowledge,
   parseKnowledge,
+  parseWeights,
+  type Weights,
 } from '@coequal/diagnosis';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
+import { readText } from './files.ts';
 
 export type KnowledgeFile = {
   readonly now: () => Knowledge;
@@ -31,6 +34,14 @@ export const openKnowledge = (path: string | undefined): KnowledgeFile => {
     },
   };
 };
+
+const weightsBytes = 2 ** 20;
+
+/** @throws KNOWLEDGE_INVALID, FILE_MISSING, FILE_UNREADABLE */
+export const readWeights = async (path: string | undefined): Promise<Weights | undefined> =>
+  path === undefined
+    ? undefined
+    : parseWeights(await readText(path, weightsBytes, 'Write one with `coequal diagnose weigh`.'), path);
 
 const read = (path: string): Knowledge => {
   try {

@@ -19,7 +19,7 @@ import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { openDiagnosing } from './diagnosing.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
-import { openKnowledge } from './knowledge.ts';
+import { openKnowledge, readWeights } from './knowledge.ts';
 import { openMetricsStore } from './metrics-store.ts';
 import { type OpenedRules, openRules } from './rules.ts';
 
@@ -55,6 +55,7 @@ const check = async ({ json }: PlatformArguments, settings: PlatformSettings): P
   const { platform, store } = settings;
   await secretOf(settings);
   openKnowledge(platform.knowledge);
+  await readWeights(platform.weights);
   for (const file of platform.rules) {
     const parsed = parseRuleFile(file, await readText(file, ruleFileBytes, 'Name rule files that are there.'));
     if (!parsed.ok)
@@ -105,6 +106,7 @@ const open = async (
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
   const knowledge = openKnowledge(platform.knowledge);
+  const weights = await readWeights(platform.weights);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
   const url = `http://${platform.address.includes(':') ? `[${platform.address}]` : platform.address}:${platform.port}`;
@@ -116,7 +118,7 @@ const open = async (
   if (store !== undefined) closing.push(() => store.close());
   const headroom = client === undefined ? undefined : watchHeadroom(estate, client, clock, log);
   if (headroom !== undefined) closing.push(() => headroom.close());
-  const diagnosing = openDiagnosing({ estate, weights: undefined, knowledge: knowledge.now, clock });
+  const diagnosing = openDiagnosing({ estate, weights, knowledge: knowledge.now, clock });
   closing.push(() => diagnosing.close());
   let rules: OpenedRules | undefined;
   let notifier: ReturnType<typeof startNotifier> | undefined;

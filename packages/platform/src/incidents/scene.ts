@@ -41,6 +41,13 @@ export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number
   };
 };
 
+/** Hosts of everything that has something to do with an incident, those of its own place first. */
+export const hostsOf = (incident: Incident, places: Places): readonly string[] => {
+  const { host, site } = incident.place;
+  const rank = (name: string): number => (name === host ? 0 : places.host(name)?.site === site ? 1 : 2);
+  return [...scopeOf(incident, places).hosts].sort((a, b) => rank(a) - rank(b));
+};
+
 type Scope = {
   readonly hosts: ReadonlySet<string>;
   readonly instances: ReadonlySet<string>;
