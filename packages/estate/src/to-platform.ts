@@ -6,7 +6,8 @@ import { toLine } from './to-acts.ts';
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, line, ...rest } = file;
+  const { store, coarseStore, knowledge, weights, agentTokenFile, liveMemory, stateFolder, webhooks, line, ...rest } =
+    file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -19,6 +20,7 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(store === undefined ? {} : { store }),
     ...(coarseStore === undefined ? {} : { coarseStore }),
     ...(knowledge === undefined ? {} : { knowledge }),
+    ...(weights === undefined ? {} : { weights }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
     ...(line === undefined ? {} : { line: toLine(line) }),
   };
