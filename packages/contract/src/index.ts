@@ -84,8 +84,16 @@ export {
   type SiteState,
 } from './overview.ts';
 export type { Place } from './place.ts';
+export {
+  type Need,
+  type Plan,
+  type PlanStep,
+  type Proposal,
+  plan,
+  proposal,
+} from './plans.ts';
 export { type Problem, problem } from './problem.ts';
-export { refusalOf, type SettingName } from './settable.ts';
+export { refusalOf, type SettingName, settingNames } from './settable.ts';
 export {
   type CorrelateAnswer,
   type CorrelateRequest,

@@ -7,12 +7,14 @@ import { estateRoutes } from './routes/estate.ts';
 import { incidentRoutes } from './routes/incidents.ts';
 import { makeIngestRoutes } from './routes/ingest.ts';
 import { makeOwnRoutes } from './routes/own.ts';
+import { planRoutes } from './routes/plans.ts';
 
 export const allRoutes = (version: string): readonly Route[] => {
   const routes: readonly Route[] = [
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
     ...incidentRoutes,
+    ...planRoutes,
     ...alertRoutes,
     ...makeIngestRoutes(),
   ];

@@ -1,0 +1,68 @@
+/**
+ * A plan: what would be done about something, as an ordered list of actions, each with what must hold before, what is checked afterwards and
+ * what takes it back. It is made by a pure function and shown before anything is done; who agrees signs the digest of its canonical JSON, so that
+ * no word of it can change between reading and doing.
+ */
+import { z } from 'zod';
+import { action, actionClasses } from './actions.ts';
+import { place } from './place.ts';
+
+const words = z.string().min(1).max(1_000);
+const entity = z.string().min(1).max(64);
+
+/** What must hold right before a step, as the platform sees it; the agent looks for itself as well. */
+export const need = z.discriminatedUnion('kind', [
+  /** So many instances of the service serve, without those named. */
+  z.strictObject({
+    kind: z.literal('serving'),
+    service: entity,
+    least: z.int().min(1).max(100),
+    without: z.array(entity).max(100),
+  }),
+  /** The instance is seen in one of these states. */
+  z.strictObject({ kind: z.literal('state'), instance: entity, states: z.array(entity).min(1).max(20) }),
+  /** The session is still at the root of what waits. */
+  z.strictObject({ kind: z.literal('blocker'), instance: entity, session: z.int().positive() }),
+]);
+
+export const planStep = z.strictObject({
+  /** Name of the agent that does it. */
+  agent: entity,
+  action,
+  class: z.enum(actionClasses),
+  does: words,
+  needs: z.array(need).max(10),
+  /** What the agent looks at afterwards. */
+  check: words,
+  undo: action.nullable(),
+  deadlineMs: z.int().min(1_000).max(86_400_000),
+});
+
+export const plan = z.strictObject({
+  version: z.literal(1),
+  estate: z.string().max(200),
+  /** Left out where nobody reported one. */
+  incident: z.string().max(200).nullable(),
+  cause: z.string().max(200),
+  place,
+  /** Why this, in a sentence. */
+  why: words,
+  /** The highest of its steps. */
+  class: z.enum(actionClasses),
+  madeAtMs: z.int(),
+  /** Not begun later than this. */
+  untilMs: z.int(),
+  steps: z.array(planStep).min(1).max(20),
+});
+
+export type Need = z.infer<typeof need>;
+export type PlanStep = z.infer<typeof planStep>;
+export type Plan = z.infer<typeof plan>;
+
+/** What the platform proposes, or why it proposes nothing. */
+export const proposal = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('plan'), plan, digest: z.string().regex(/^[0-9a-f]{64}$/) }),
+  z.object({ kind: z.literal('none'), reason: words }),
+]);
+
+export type Proposal = z.infer<typeof proposal>;
