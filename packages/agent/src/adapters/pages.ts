@@ -5,7 +5,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
-import { contentTypeOf } from '@coequal/signals';
+import { contentTypeOf } from '@coequal/signals/collecting';
 import { noticeBytes } from '../limits.ts';
 import type { Listen } from '../settings.ts';
 

@@ -4,7 +4,7 @@
  * in order. What a kill takes is the body on its way.
  */
 import { type Clock, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { HttpPeer, type Outbox, resending, sendWaiting, type WriteOutcome } from '@coequal/signals';
+import { HttpPeer, type Outbox, resending, sendWaiting, type WriteOutcome } from '@coequal/signals/collecting';
 import { endDeadlineMs, firstPauseMs, longestStorePauseMs, storeDeadlineMs } from '../limits.ts';
 import { Pause } from '../pause.ts';
 import type { Destination } from '../settings.ts';
