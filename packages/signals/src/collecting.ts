@@ -45,14 +45,7 @@ export {
 export { HttpPeer, type PeerAnswer, type PeerFiles } from './scrape/adapters/http-peer.ts';
 export { Scraper } from './scrape/adapters/scraper.ts';
 export { estateLabels, Relabeler, withLabels } from './scrape/relabel.ts';
-export {
-  type SendResult,
-  StoreClient,
-  type StoreClientOptions,
-  sendWaiting,
-  type WriteOutcome,
-} from './store/adapters/client.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
-export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export { resending } from './store/resend.ts';
 export type { StoreResult, StoreSeries } from './store/results.ts';
+export { type SendResult, sendWaiting, type WriteOutcome } from './store/sending.ts';

@@ -45,6 +45,8 @@ export type { RuleStore } from './rules/group.ts';
 export type { AlertingRule, RecordingRule, Rule, RuleGroup, RuleProblem } from './rules/model.ts';
 export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/parse.ts';
 export { type RecordResult, recordPoints } from './rules/records.ts';
+export { StoreClient, type StoreClientOptions } from './store/adapters/client.ts';
+export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export {
   type Column,
   type Columns,
