@@ -91,7 +91,8 @@ const host = {
 const hostClock = [selector('coequal_collector_up', [['collector', 'host']]), host.time];
 
 /** Per unit of what is below; not known where less than `least` of it happens. */
-const per = (above: number, below: number, least: number): number => (below >= least ? above / below : Number.NaN);
+export const per = (above: number, below: number, least: number): number =>
+  below >= least ? above / below : Number.NaN;
 
 /** What is not told counts as nothing, as long as one of them is told. */
 const added = (...values: readonly number[]): number => {
@@ -104,7 +105,7 @@ const orZero = (value: number): number => (Number.isNaN(value) ? 0 : value);
 
 const firstKnown = (...values: readonly number[]): number => values.find((value) => !Number.isNaN(value)) ?? Number.NaN;
 
-const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
+export const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
 
 export const indicators: readonly Indicator[] = [
   {
