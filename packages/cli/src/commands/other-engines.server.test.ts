@@ -156,7 +156,7 @@ test('the engine is watched by its exporter, and when it is killed there is one 
   expect(incident).toMatchObject({
     title: 'cache-2 does not answer',
     state: 'open',
-    places: [{ site: 'north', host: 'north-1', service: 'cache', instance: 'cache-2' }],
+    place: { site: 'north', host: 'north-1', service: 'cache', instance: 'cache-2' },
   });
   const ill = await overviewWhere('the overview to say so', ({ services }) => services[0]?.state === 'degraded');
   expect(ill.instances).toMatchObject([

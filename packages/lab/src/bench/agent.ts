@@ -36,6 +36,8 @@ type Ends = {
   exporterSeries: number;
   bodies: number;
   lastSamples: number;
+  /** The sender's word on its database; undefined where it watches none. */
+  databaseUp: number | undefined;
   readonly close: () => Promise<void>;
 };
 
@@ -99,12 +101,14 @@ const measure = async (tools: BenchTools, more: (folder: string) => string): Pro
   const folder = mkdtempSync(join(tmpdir(), 'coequal-bench-agent-'));
   const ends = await openEnds();
   const port = await freePort();
-  writeFileSync(join(folder, 'coequal.yaml'), estateText(folder, ends.url, port) + more(folder));
+  const lines = more(folder);
+  writeFileSync(join(folder, 'coequal.yaml'), estateText(folder, ends.url, port) + lines);
   const child = startAgent(folder);
+  const database = lines !== '';
   try {
     const wait = (what: string, probe: () => boolean): Promise<boolean> =>
       until(clock, { what, deadlineMs: patienceMs, signal }, () => child.exitCode === null && probe());
-    await wait('the agent to send', () => ends.bodies >= bodiesBefore);
+    await wait('the agent to send', () => ends.bodies >= bodiesBefore && (!database || ends.databaseUp === 1));
     ends.exporterSeries = Math.max(0, signals - ends.lastSamples);
     tools.progress(
       `agent: ${ends.lastSamples} signals of this host and its own, ${ends.exporterSeries} of an exporter`,
@@ -139,7 +143,7 @@ const startAgent = (folder: string): ChildProcess =>
 
 /** A store, a platform and an exporter in one server. */
 const openEnds = async (): Promise<Ends> => {
-  const state = { exporterSeries: 0, bodies: 0, lastSamples: 0 };
+  const state: Omit<Ends, 'url' | 'close'> = { exporterSeries: 0, bodies: 0, lastSamples: 0, databaseUp: undefined };
   const server: Server = createServer((request, response) => {
     if (request.url === '/metrics') {
       response.setHeader('content-type', 'text/plain; version=0.0.4');
@@ -153,6 +157,8 @@ const openEnds = async (): Promise<Ends> => {
         const decoded = decodeRemoteWrite(Buffer.concat(chunks));
         state.bodies += 1;
         state.lastSamples = decoded.ok ? decoded.samples.length : 0;
+        const up = decoded.ok ? decoded.samples.find(({ name }) => name === 'mysql_up') : undefined;
+        state.databaseUp = up?.value;
       }
       response.writeHead(204).end();
     });
