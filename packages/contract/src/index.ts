@@ -87,10 +87,13 @@ export type { Place } from './place.ts';
 export {
   type Need,
   type Plan,
+  type PlanRun,
   type PlanStep,
   type Proposal,
   plan,
+  planRun,
   proposal,
+  type StepState,
 } from './plans.ts';
 export { type Problem, problem } from './problem.ts';
 export { refusalOf, type SettingName, settingNames } from './settable.ts';

@@ -4,7 +4,7 @@
  * no word of it can change between reading and doing.
  */
 import { z } from 'zod';
-import { action, actionClasses } from './actions.ts';
+import { action, actionClasses, outcomes } from './actions.ts';
 import { place } from './place.ts';
 
 const words = z.string().min(1).max(1_000);
@@ -66,3 +66,33 @@ export const proposal = z.discriminatedUnion('kind', [
 ]);
 
 export type Proposal = z.infer<typeof proposal>;
+
+export const stepState = z.object({
+  /** Of the order that the agent gets. */
+  key: z.string(),
+  state: z.enum(['waiting', 'sent', 'ended']),
+  words: z.string().max(2_000),
+  outcome: z.enum(outcomes).optional(),
+  undo: action.optional(),
+  sentMs: z.number().optional(),
+});
+
+/** A plan that is being carried out, or was. */
+export const planRun = z.object({
+  id: z.string().max(64),
+  digest: z.string(),
+  plan,
+  /** Who agreed, as the signatures say. */
+  by: z.array(z.string().max(200)).max(10),
+  /** `stopped`: it did not come to its end; each step says where it stands. */
+  state: z.enum(['running', 'done', 'stopped']),
+  words: z.string().max(2_000),
+  startedMs: z.number(),
+  endedMs: z.number().optional(),
+  /** Asked to end after what is in progress. */
+  stopping: z.boolean(),
+  steps: z.array(stepState).max(20),
+});
+
+export type StepState = z.infer<typeof stepState>;
+export type PlanRun = z.infer<typeof planRun>;

@@ -49,6 +49,12 @@ export const handsErrors = {
     message: 'The agent {name} has no line to this platform.',
     advice: 'Nothing was sent. See that `coequal agent act` runs on its host, and its log.',
   },
+  PLAN_REFUSED: {
+    kind: 'user',
+    retry: false,
+    message: 'The plan is not carried out: {reason}.',
+    advice: 'Nothing was begun. Have a new plan made, and enough people agree to it.',
+  },
   ENROLMENT_REFUSED: {
     kind: 'user',
     retry: false,

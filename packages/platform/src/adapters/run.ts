@@ -6,14 +6,14 @@ import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
-import { openHands } from '../hands/adapters/open.ts';
-import { recordHeard } from '../hands/heard.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
+import { openPlans } from '../plans/adapters/open.ts';
+import { nobodyAgrees } from '../plans/approvals.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
@@ -145,9 +145,12 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
-  const hands = await openHands({ settings, audit, hear: recordHeard(audit), clock, log });
-  closing.push(() => hands?.close());
-  const routes = allRoutes(version);
+  const plans = await openPlans({
+    ...{ core: heart.core, settings, audit, documents, clock, log },
+    approvals: nobodyAgrees,
+  });
+  closing.push(() => plans.close());
+  const routes = allRoutes(version, plans.runs);
   const server = await startServer({
     core: heart.core,
     routes,
