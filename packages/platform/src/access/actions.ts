@@ -86,7 +86,7 @@ export const actions = {
   'plan.approve': { ...attend, touches: 'plans', roles: ['approver'], services: false },
   'plan.stop': { ...attend, touches: 'plans', services: false },
 
-  'access.read': { ...look, touches: 'access', roles: ['security-admin', 'auditor'], services: false },
+  'access.read': { ...look, touches: 'access', roles: ['security-admin', 'auditor'] },
   'access.grant': administer,
   'access.revoke': administer,
   'person.enrol': administer,

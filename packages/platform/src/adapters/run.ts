@@ -6,6 +6,7 @@ import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
+import { ServiceAccounts } from '../access/service-accounts.ts';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
@@ -14,9 +15,11 @@ import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
+import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openAudit } from './audit.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
 import { openKnowledge } from './knowledge.ts';
@@ -104,6 +107,8 @@ const open = async (
 ): Promise<Opened> => {
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
+  const audit = await openAudit(settings, clock, log);
+  closing.push(() => audit.close());
   const knowledge = openKnowledge(platform.knowledge);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
@@ -136,13 +141,10 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
-  const routes = allRoutes(version);
+  const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const server = await startServer({
-    core: heart.core,
-    routes,
-    address: platform.address,
-    port: platform.port,
-    agentToken,
+    ...{ core: heart.core, routes: allRoutes(version, accounts), accounts, audit, agentToken },
+    ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   return { heart, server, rules: () => rules };
 };
