@@ -109,6 +109,7 @@ const open = async (
   const agentToken = await secretOf(settings);
   const audit = await openAudit(settings, clock, log);
   closing.push(() => audit.close());
+  audit.start();
   const knowledge = openKnowledge(platform.knowledge);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
