@@ -13,11 +13,12 @@ import type { Subscriber } from '../live/stream.ts';
 import type { Core } from '../ports.ts';
 
 /**
- * `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; else an action of the table, and
+ * `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; `person`: whoever is signed in, for what
+ * identity itself decides about sessions and people, and records; else an action of the table, and
  * what it reaches: `some` for lists that are cut to what the asker may see, `all` for what cannot be divided, `own` for
  * what is the asker's, or the places that the request names. The action also says how it is recorded.
  */
-export type Access = 'anyone' | 'agent' | Needed;
+export type Access = 'anyone' | 'agent' | 'person' | Needed;
 export type Needed = { readonly action: Action; readonly at: At };
 export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
 /** What of a request is known before its body is read. */
@@ -34,11 +35,22 @@ export type RawRequest = {
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly asker: Asker;
+  /** Address of the other end of the connection: a proxy's, where one stands before. */
+  readonly remote: string;
 };
 
+/** Beside what every answer has: cookies, a place to go on at. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 export type RawAnswer =
-  | { readonly kind: 'body'; readonly status: number; readonly type: string; readonly body: string }
-  | { readonly kind: 'empty'; readonly status: number }
+  | {
+      readonly kind: 'body';
+      readonly status: number;
+      readonly type: string;
+      readonly body: string;
+      readonly headers?: AnswerHeaders;
+    }
+  | { readonly kind: 'empty'; readonly status: number; readonly headers?: AnswerHeaders }
   | {
       readonly kind: 'stream';
       readonly subscribe: (subscriber: Omit<Subscriber, 'signals'>) => (() => void) | undefined;
@@ -227,7 +239,7 @@ const checkAccess = ({ access, classification, method }: Route, name: string): v
     assert(classification === 'public', `the route ${name} shows anyone only what is public`);
     return;
   }
-  if (access === 'agent') return;
+  if (access === 'agent' || access === 'person') return;
   const rule = ruleOf(access.action);
   assert(rule !== undefined, `the route ${name} declares its action`);
   assert(access.at !== undefined, `the route ${name} declares what it reaches`);
