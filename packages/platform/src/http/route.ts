@@ -3,6 +3,7 @@
  * it does. The makers below tie the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
  * something out. What a schema does not name neither comes in nor goes out.
  */
+import { type Classification, makeMask } from '@coequal/contract';
 import { assert, fail } from '@coequal/kernel';
 import { z } from 'zod';
 import { type Action, ruleOf } from '../access/actions.ts';
@@ -23,8 +24,6 @@ export type Needed = { readonly action: Action; readonly at: At };
 export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
 /** What of a request is known before its body is read. */
 export type Named = Pick<RawRequest, 'params' | 'query'>;
-/** Of what the answer, or what is taken in, may hold at most. */
-export type Classification = 'public' | 'sensitive' | 'secret';
 export type RateClass = keyof typeof limits.http.rates;
 
 export type BodyKind = 'none' | 'json' | 'bytes';
@@ -63,7 +62,10 @@ export type Route = {
   /** One sentence, for the document of the API. */
   readonly summary: string;
   readonly access: Access;
+  /** Of what the answer, or what is taken in, may hold at most. What is secret is masked in the answers of all others. */
   readonly classification: Classification;
+  /** `values`: texts leave as they were written. */
+  readonly shows?: 'values';
   readonly limits: { readonly bodyBytes: number; readonly rate: RateClass };
   readonly input: {
     readonly params: z.ZodType;
@@ -76,7 +78,7 @@ export type Route = {
 
 export type Headers = RawRequest['headers'];
 
-type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'limits'>;
+type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'shows' | 'limits'>;
 
 export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType> = Shared & {
   readonly params: P;
@@ -107,6 +109,7 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
 ): Route => {
   const { params, query, body, output, status = 200, handle, ...shared } = route;
   const kind: BodyKind = (body as z.ZodType) === noBody ? 'none' : 'json';
+  const mask = makeMask(output, shared.classification === 'secret' ? 'secrets' : shared.shows);
   return {
     ...shared,
     input: { params, query, body: { kind, schema: body, types: kind === 'none' ? [] : ['application/json'] } },
@@ -120,7 +123,8 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
         asker: request.asker,
       };
       const answer = output.parse(await handle(core, input));
-      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(answer) };
+      const shown = mask === undefined ? answer : mask(answer);
+      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(shown) };
     },
   };
 };
@@ -171,6 +175,7 @@ export const streamRoute = <Q extends z.ZodType>(
   },
 ): Route => {
   const { query, event, subscribe, ...shared } = route;
+  const mask = makeMask(event);
   return {
     ...shared,
     input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
@@ -180,8 +185,12 @@ export const streamRoute = <Q extends z.ZodType>(
       const last = request.headers['last-event-id'];
       return {
         kind: 'stream',
-        subscribe: (subscriber) =>
-          subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber, request.asker),
+        subscribe: (subscriber) => {
+          const give: typeof subscriber.give = (told) =>
+            subscriber.give(mask === undefined ? told : { ...told, event: mask(told.event) as typeof told.event });
+          const lastId = typeof last === 'string' ? last : undefined;
+          return subscribe(core, asked, lastId, { ...subscriber, give }, request.asker);
+        },
       };
     },
   };
