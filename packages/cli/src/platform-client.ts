@@ -21,6 +21,8 @@ export type PlatformFlags = {
 export type PlatformClient = {
   readonly url: string;
   readonly get: <T extends z.ZodType>(path: string, schema: T) => Promise<z.output<T>>;
+  /** What it answers as it stands. */
+  readonly text: (path: string) => Promise<string>;
   readonly send: <T extends z.ZodType>(
     method: 'POST' | 'DELETE',
     path: string,
@@ -49,6 +51,11 @@ export const platformClient = async (world: World, flags: PlatformFlags): Promis
   };
   return {
     url,
+    text: async (path) => {
+      const answer = await answerOf(world, url, path, { headers: shown }, 'text');
+      if (!answer.ok) throw refusal(url, answer.body);
+      return String(answer.body);
+    },
     get: (path, schema) => ask(path, { headers: shown }, schema),
     send: (method, path, body, schema) =>
       ask(
@@ -66,11 +73,12 @@ const answerOf = async (
   url: string,
   path: string,
   request: RequestInit,
+  kind: 'json' | 'text' = 'json',
 ): Promise<{ readonly ok: boolean; readonly body: unknown }> => {
   try {
     const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
     const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
-    return { ok: response.ok, body: await response.json() };
+    return { ok: response.ok, body: await (response.ok && kind === 'text' ? response.text() : response.json()) };
   } catch (error) {
     if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
     const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));

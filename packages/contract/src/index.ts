@@ -8,6 +8,7 @@ export {
   serviceAccountRequest,
   serviceAccountToken,
 } from './access.ts';
+export { type AccessReview, type AccessReviewEntry, accessReview, accessReviewQuery } from './access-review.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export {

@@ -110,3 +110,36 @@ test('over the API the token and the reason are shown', async () => {
   ]);
   server.close();
 });
+
+test('a review is asked for with its day and zone, and printed as lines, as a table, or as it is', async () => {
+  const asked: string[] = [];
+  const entry = {
+    ...{ subject: { kind: 'person', id: 'p', name: 'ann' }, role: 'operator', services: ['bank'], sites: '*' },
+    ...{ givenBy: 'kim', fromMs: 0, toMs: null, endedBy: null, actions: ['query.kill'] },
+  };
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    request.resume();
+    if (request.url?.includes('Mars') === true) {
+      const told = { type: 'about:blank', title: 'x', status: 400, detail: 'There is no time zone Mars.', code: 'X' };
+      response.writeHead(400).end(JSON.stringify(told));
+    } else if (request.url?.includes('.csv') === true) response.end('kind,name\r\nperson,ann\r\n');
+    else response.end(JSON.stringify({ fromMs: 0, toMs: 1, items: [entry] }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const review = (...flags: readonly string[]) => runIn(['access', 'review', '--platform', url, ...flags]);
+  expect((await review('--on', '2026-03-01', '--zone', 'Asia/Shanghai')).out).toMatch(
+    /person ann +operator +bank +all +1970-01-01 00:00 +kim/,
+  );
+  expect((await review('--csv')).out).toBe('kind,name\r\nperson,ann\r\n');
+  expect(JSON.parse((await review('--json')).out)).toEqual({ fromMs: 0, toMs: 1, items: [entry] });
+  const wrong = await review('--csv', '--zone', 'Mars');
+  expect([wrong.code, wrong.out, wrong.told]).toEqual([2, '', expect.stringContaining('There is no time zone Mars.')]);
+  expect(asked.slice(0, 2)).toEqual([
+    '/api/v1/access-review?zone=Asia%2FShanghai&on=2026-03-01',
+    '/api/v1/access-review.csv?zone=UTC',
+  ]);
+  server.close();
+});
