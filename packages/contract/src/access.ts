@@ -49,5 +49,11 @@ export const serviceAccountToken = classified(
   z.object({ account: serviceAccount, token: classified('secret', z.string()) }),
 );
 
+/** A copy of the platform's database, on the platform's machine. */
+export const platformBackup = classified(
+  'sensitive',
+  z.object({ file: z.string(), bytes: z.number().int(), sha256: z.string() }),
+);
+
 export type Grant = z.output<typeof grant>;
 export type ServiceAccountView = z.output<typeof serviceAccount>;

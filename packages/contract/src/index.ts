@@ -1,6 +1,7 @@
 export {
   type Grant,
   grants,
+  platformBackup,
   roleNames,
   type ServiceAccountView,
   serviceAccount,

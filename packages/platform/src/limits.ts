@@ -83,6 +83,8 @@ export const limits = {
       read: { perSecond: 200, burst: 400 },
       search: { perSecond: 20, burst: 40 },
       act: { perSecond: 20, burst: 100 },
+      /** What reads or writes all there is. */
+      rare: { perSecond: 0.02, burst: 3 },
       /** All that comes from one address, before it is known who asks: a bank may have one proxy for everybody. */
       source: { perSecond: 10_000, burst: 20_000 },
       /** Refusals of one asker that are recorded; more are counted. */

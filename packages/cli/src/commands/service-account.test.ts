@@ -63,6 +63,25 @@ test('at the machine: the token is in a file for its owner alone, and nowhere el
   expect([audited.code, audited.out]).toEqual([0, expect.stringContaining('"watch"')]);
 });
 
+test('the database goes back to an earlier shape and is restored, and both are recorded', async () => {
+  await add('--role', 'viewer');
+  const state = join(folder, 'state');
+  const back = await runIn(['platform', 'back', '001-incidents-and-events', '--config', config, '--json']);
+  const { steps, backup } = JSON.parse(back.out) as { steps: string[]; backup: string };
+  expect([back.code, steps.includes('002-access')]).toEqual([0, true]);
+  const restored = await runIn(['platform', 'restore', backup, '--config', config, '--json']);
+  expect([restored.code, JSON.parse(restored.out)]).toMatchObject([0, { restored: backup, aside: expect.any(String) }]);
+  expect((await runIn(['service-account', 'revoke', 'grafana', '--at-machine', '--config', config])).code).toBe(0);
+  const none = await runIn(['platform', 'back', 'none', '--config', config]);
+  expect([none.code, none.told]).toEqual([2, expect.stringContaining('has no step none')]);
+  expect((await runIn(['platform', 'restore', config, '--config', config])).told).toContain('BACKUP_INVALID');
+  const file = join(folder, 'audit.csv');
+  await runIn(['audit', 'export', join(state, 'audit'), '--out', file, '--format', 'csv']);
+  const recorded = await readFile(file, 'utf8');
+  for (const action of ['service-account.add', 'platform.step-back', 'platform.restore'])
+    expect(recorded).toContain(action);
+});
+
 test('what cannot be given is refused', async () => {
   expect((await add('--role', 'root')).told).toContain('viewer');
   expect((await add('--role', 'viewer', '--days', '0')).code).toBe(2);

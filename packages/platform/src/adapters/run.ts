@@ -16,6 +16,7 @@ import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
 import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
+import { takeBackup } from '../store/adapters/backup.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
@@ -143,8 +144,12 @@ const open = async (
     closing.push(() => rules?.close());
   }
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
+  const routes = allRoutes({
+    ...{ version, accounts },
+    takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
+  });
   const server = await startServer({
-    ...{ core: heart.core, routes: allRoutes(version, accounts), accounts, audit, agentToken },
+    ...{ core: heart.core, routes, accounts, audit, agentToken },
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   return { heart, server, rules: () => rules };

@@ -1,6 +1,7 @@
 /** All routes of the platform in one table. */
 
 import type { ServiceAccounts } from '../access/service-accounts.ts';
+import type { Backup } from '../store/adapters/backup.ts';
 import { openApi } from './openapi.ts';
 import type { Route } from './route.ts';
 import { makeAccessRoutes } from './routes/access.ts';
@@ -9,8 +10,15 @@ import { estateRoutes } from './routes/estate.ts';
 import { incidentRoutes } from './routes/incidents.ts';
 import { makeIngestRoutes } from './routes/ingest.ts';
 import { makeOwnRoutes } from './routes/own.ts';
+import { makeStoreRoutes } from './routes/store.ts';
 
-export const allRoutes = (version: string, accounts: ServiceAccounts): readonly Route[] => {
+export type RouteParts = {
+  readonly version: string;
+  readonly accounts: ServiceAccounts;
+  readonly takeBackup: () => Promise<Backup>;
+};
+
+export const allRoutes = ({ version, accounts, takeBackup }: RouteParts): readonly Route[] => {
   const routes: readonly Route[] = [
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
@@ -18,6 +26,7 @@ export const allRoutes = (version: string, accounts: ServiceAccounts): readonly 
     ...alertRoutes,
     ...makeIngestRoutes(),
     ...makeAccessRoutes(accounts),
+    ...makeStoreRoutes(takeBackup),
   ];
   return routes;
 };
