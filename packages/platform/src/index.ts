@@ -1,5 +1,6 @@
 /** What other packages use of the platform; its process is `@coequal/platform/main`. */
 export { type BarePlatform, openBarePlatform } from './adapters/bare.ts';
+export { openDiagnosing } from './adapters/diagnosing.ts';
 export {
   addServiceAccountOffline,
   restorePlatform,
@@ -7,3 +8,4 @@ export {
   takePlatformBack,
 } from './adapters/offline.ts';
 export { platformSettings } from './settings.ts';
+export { correlateStored } from './views/correlate-stored.ts';

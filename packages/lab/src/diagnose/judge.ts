@@ -37,6 +37,8 @@ export type Verdict = {
   /** What stood first at the end, and the two behind it. */
   readonly named: readonly { readonly cause: string; readonly where: string; readonly confidence: number }[];
   readonly sentence: string | null;
+  /** All that was suspected at the end, with what each witness said: `coequal diagnose weigh` learns from it. */
+  readonly suspects: readonly RankedCause[];
 };
 
 export const isRight = (planned: PlannedFault, { cause, place }: RankedCause): boolean => {
@@ -84,6 +86,7 @@ export const judgeFault = (
       confidence,
     })),
     sentence: last?.sentence ?? null,
+    suspects: last?.causes ?? [],
   };
 };
 

@@ -93,6 +93,11 @@ const host = {
 /** The agent's word on its own readings, or what any node_exporter tells. */
 const hostClock = [selector('coequal_collector_up', [['collector', 'host']]), host.time];
 
+/** All signals that indicators are read from. */
+export const indicatorSignals: readonly Selector[] = [
+  ...new Set([...Object.values(gate), ...Object.values(base), ...hostClock, ...Object.values(host)]),
+];
+
 /** Per unit of what is below; not known where less than `least` of it happens. */
 const per = (above: number, below: number, least: number): number => (below >= least ? above / below : Number.NaN);
 
