@@ -1,4 +1,16 @@
 export {
+  type Grant,
+  grants,
+  platformBackup,
+  roleNames,
+  type ServiceAccountView,
+  serviceAccount,
+  serviceAccountPage,
+  serviceAccountRequest,
+  serviceAccountToken,
+} from './access.ts';
+export { type AccessReview, type AccessReviewEntry, accessReview, accessReviewQuery } from './access-review.ts';
+export {
   type FromAgent,
   type FromPlatform,
   fromAgent,
@@ -26,6 +38,16 @@ export {
 } from './actions.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
+export {
+  type Classification,
+  classified,
+  type Mask,
+  makeMask,
+  mayHoldValues,
+  mostOf,
+  unclassifiedOf,
+  withoutValues,
+} from './classification.ts';
 export {
   type DatabaseDetail,
   type DatabaseSession,

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { action, actionClasses, outcomes } from './actions.ts';
+import { classified } from './classification.ts';
 import { place } from './place.ts';
 
 const words = z.string().min(1).max(1_000);
@@ -38,32 +39,38 @@ export const planStep = z.strictObject({
   deadlineMs: z.int().min(1_000).max(86_400_000),
 });
 
-export const plan = z.strictObject({
-  version: z.literal(1),
-  estate: z.string().max(200),
-  /** Left out where nobody reported one. */
-  incident: z.string().max(200).nullable(),
-  cause: z.string().max(200),
-  place,
-  /** Why this, in a sentence. */
-  why: words,
-  /** The highest of its steps. */
-  class: z.enum(actionClasses),
-  madeAtMs: z.int(),
-  /** Not begun later than this. */
-  untilMs: z.int(),
-  steps: z.array(planStep).min(1).max(20),
-});
+export const plan = classified(
+  'sensitive',
+  z.strictObject({
+    version: z.literal(1),
+    estate: z.string().max(200),
+    /** Left out where nobody reported one. */
+    incident: z.string().max(200).nullable(),
+    cause: z.string().max(200),
+    place,
+    /** Why this, in a sentence. */
+    why: words,
+    /** The highest of its steps. */
+    class: z.enum(actionClasses),
+    madeAtMs: z.int(),
+    /** Not begun later than this. */
+    untilMs: z.int(),
+    steps: z.array(planStep).min(1).max(20),
+  }),
+);
 
 export type Need = z.infer<typeof need>;
 export type PlanStep = z.infer<typeof planStep>;
 export type Plan = z.infer<typeof plan>;
 
 /** What the platform proposes, or why it proposes nothing. */
-export const proposal = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('plan'), plan, digest: z.string().regex(/^[0-9a-f]{64}$/) }),
-  z.object({ kind: z.literal('none'), reason: words }),
-]);
+export const proposal = classified(
+  'sensitive',
+  z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('plan'), plan, digest: z.string().regex(/^[0-9a-f]{64}$/) }),
+    z.object({ kind: z.literal('none'), reason: words }),
+  ]),
+);
 
 export type Proposal = z.infer<typeof proposal>;
 
@@ -78,21 +85,24 @@ export const stepState = z.object({
 });
 
 /** A plan that is being carried out, or was. */
-export const planRun = z.object({
-  id: z.string().max(64),
-  digest: z.string(),
-  plan,
-  /** Who agreed, as the signatures say. */
-  by: z.array(z.string().max(200)).max(10),
-  /** `stopped`: it did not come to its end; each step says where it stands. */
-  state: z.enum(['running', 'done', 'stopped']),
-  words: z.string().max(2_000),
-  startedMs: z.number(),
-  endedMs: z.number().optional(),
-  /** Asked to end after what is in progress. */
-  stopping: z.boolean(),
-  steps: z.array(stepState).max(20),
-});
+export const planRun = classified(
+  'sensitive',
+  z.object({
+    id: z.string().max(64),
+    digest: z.string(),
+    plan,
+    /** Who agreed, as the signatures say. */
+    by: z.array(z.string().max(200)).max(10),
+    /** `stopped`: it did not come to its end; each step says where it stands. */
+    state: z.enum(['running', 'done', 'stopped']),
+    words: z.string().max(2_000),
+    startedMs: z.number(),
+    endedMs: z.number().optional(),
+    /** Asked to end after what is in progress. */
+    stopping: z.boolean(),
+    steps: z.array(stepState).max(20),
+  }),
+);
 
 export type StepState = z.infer<typeof stepState>;
 export type PlanRun = z.infer<typeof planRun>;

@@ -7,6 +7,7 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { accessErrors } from './errors-access.ts';
 import { handsErrors } from './errors-hands.ts';
 import { trustErrors } from './errors-trust.ts';
 
@@ -320,6 +321,7 @@ const registry = {
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
   ...trustErrors,
+  ...accessErrors,
   ...handsErrors,
   // Proof
   HISTORY_INVALID: {

@@ -1,9 +1,10 @@
-/** `coequal platform`: runs a platform in the foreground. */
+/** `coequal platform`: runs a platform in the foreground; below it what is done to its database. */
 import { fail } from '@coequal/kernel';
 import type { Command } from 'commander';
 import type { Outcome } from '../program.ts';
 import type { World } from '../world.ts';
 import { addAgentsOfPlatform } from './platform-agents.ts';
+import { addPlatformStoreCommands } from './platform-store.ts';
 
 type Flags = { readonly config?: string; readonly name?: string; readonly check?: true; readonly json?: true };
 
@@ -36,4 +37,5 @@ export const addPlatformCommand = (program: Command, world: World, outcome: Outc
       ]);
     });
   addAgentsOfPlatform(platform, world);
+  addPlatformStoreCommands(platform, world);
 };

@@ -5,6 +5,7 @@
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
+import { ServiceAccounts } from '../access/service-accounts.ts';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
@@ -15,6 +16,8 @@ import { Silences } from '../notify/silences.ts';
 import { openPlans } from '../plans/adapters/open.ts';
 import { nobodyAgrees } from '../plans/approvals.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
+import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
+import { takeBackup } from '../store/adapters/backup.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
@@ -110,6 +113,7 @@ const open = async (
   const agentToken = await secretOf(settings);
   const audit = await openAudit(settings, clock, log);
   closing.push(() => audit.close());
+  audit.start();
   const knowledge = openKnowledge(platform.knowledge);
   const weights = await readWeights(platform.weights);
   const documents = makeDocumentStore(database);
@@ -150,13 +154,14 @@ const open = async (
     approvals: nobodyAgrees,
   });
   closing.push(() => plans.close());
-  const routes = allRoutes(version, plans.runs);
+  const accounts = new ServiceAccounts(makeAccountStore(database), clock);
+  const routes = allRoutes({
+    ...{ version, accounts, runs: plans.runs },
+    takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
+  });
   const server = await startServer({
-    core: heart.core,
-    routes,
-    address: platform.address,
-    port: platform.port,
-    agentToken,
+    ...{ core: heart.core, routes, accounts, audit, agentToken },
+    ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   const ended = new AbortController();
   closing.push(() => ended.abort());

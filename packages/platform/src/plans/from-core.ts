@@ -11,7 +11,10 @@ const changesMs = 30 * 60_000;
 export const factsOf = ({ places, readings, keeper, intake, clock }: Core): Facts => {
   const nowMs = clock.now();
   const { estate } = places;
-  const seen = overviewOf({ places, readings, open: keeper.open, heardMs: (host) => intake.heardMs(host) }, nowMs);
+  const seen = overviewOf(
+    { places, readings, open: keeper.open, heardMs: (host) => intake.heardMs(host), sees: () => true },
+    nowMs,
+  );
   return {
     ...{ estate, nowMs },
     instances: new Map(seen.instances.map(({ name, state }) => [name, state])),

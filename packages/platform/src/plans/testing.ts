@@ -1,0 +1,21 @@
+/** Runs of plans for tests of the routes: none, nobody agrees, and no agent is there. */
+import { fail, silentLog, systemClock } from '@coequal/kernel';
+import type { AgentLines } from '../hands/ports.ts';
+import { nobodyAgrees } from './approvals.ts';
+import { Runs } from './runs.ts';
+
+export const quietRuns = (): Runs => {
+  const kept = new Map<string, unknown>();
+  const away = (agent: string): never => {
+    throw fail('AGENT_AWAY', { name: agent });
+  };
+  const lines: AgentLines = { connected: () => [], order: away, cancel: away, ask: away, preview: away };
+  return new Runs({
+    ...{ lines, approvals: nobodyAgrees, clock: systemClock, log: silentLog, tell: () => undefined },
+    facts: () => {
+      throw new Error('Bug: nothing is begun here');
+    },
+    documents: { get: (name) => kept.get(name) ?? null, put: (name, value) => void kept.set(name, value) },
+    audit: { write: async () => undefined },
+  });
+};
