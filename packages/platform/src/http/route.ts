@@ -22,11 +22,22 @@ export type RawRequest = {
   readonly query: unknown;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Address of the other end of the connection: a proxy's, where one stands before. */
+  readonly remote: string;
 };
 
+/** Beside what every answer has: cookies, a place to go on at. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 export type RawAnswer =
-  | { readonly kind: 'body'; readonly status: number; readonly type: string; readonly body: string }
-  | { readonly kind: 'empty'; readonly status: number }
+  | {
+      readonly kind: 'body';
+      readonly status: number;
+      readonly type: string;
+      readonly body: string;
+      readonly headers?: AnswerHeaders;
+    }
+  | { readonly kind: 'empty'; readonly status: number; readonly headers?: AnswerHeaders }
   | {
       readonly kind: 'stream';
       readonly subscribe: (subscriber: Omit<Subscriber, 'signals'>) => (() => void) | undefined;

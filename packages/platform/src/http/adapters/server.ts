@@ -121,7 +121,8 @@ const addRoute = (app: FastifyInstance, { core }: ServerOptions, route: Route, a
     handler: async (request, reply) => {
       const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
       const { params, query, headers } = request;
-      await send(reply, await route.run(core, { params, query, body, headers }));
+      const remote = request.socket.remoteAddress ?? '';
+      await send(reply, await route.run(core, { params, query, body, headers, remote }));
       return reply;
     },
   });
@@ -131,6 +132,7 @@ const send = async (reply: FastifyReply, answer: RawAnswer): Promise<void> => {
   reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
   if (answer.kind === 'stream') return stream(reply, answer.subscribe);
   reply.code(answer.status);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value);
   if (answer.kind === 'empty') await reply.send();
   else await reply.type(answer.type).send(answer.body);
 };
