@@ -178,7 +178,7 @@ export const textRules: readonly { readonly name: string; readonly pattern: RegE
 export const worldModules: Readonly<Record<string, readonly string[]>> = {
   'node:fs': [],
   'node:fs/promises': [],
-  'node:net': ['isIP', 'isIPv4', 'isIPv6'],
+  'node:net': ['BlockList', 'isIP', 'isIPv4', 'isIPv6'],
   'node:child_process': [],
   'node:dgram': [],
   'node:tls': [],

@@ -16,6 +16,23 @@ export {
   type LogEvent,
 } from './events.ts';
 export {
+  deviceView,
+  displayName,
+  enrolmentLink,
+  me,
+  type PersonView,
+  passkeyAnswer,
+  passkeyQuestion,
+  passkeyView,
+  personGrant,
+  personName,
+  personPage,
+  personView,
+  reEnrolment,
+  terminalAnswer,
+  terminalAsked,
+} from './identity.ts';
+export {
   acknowledgeRequest,
   assignRequest,
   commentRequest,

@@ -16,6 +16,11 @@ export type Platform = {
   readonly webhooks: readonly { readonly url: string; readonly tokenFile?: string; readonly resolved: boolean }[];
   readonly knowledge?: string;
   readonly agentTokenFile?: string;
+  /** What browsers call it; `http://localhost` and its port unless given. */
+  readonly url?: string;
+  /** Addresses and networks whose word about where a request comes from counts. */
+  readonly trustedProxies: readonly string[];
+  readonly keyRing?: string;
   readonly liveMinutes: number;
   readonly liveSignals: number;
   readonly liveMemoryBytes: number;

@@ -5,7 +5,8 @@ import type { EstateFile } from './schema.ts';
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
+  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, url, keyRing, ...rest } =
+    file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -19,6 +20,8 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(coarseStore === undefined ? {} : { coarseStore }),
     ...(knowledge === undefined ? {} : { knowledge }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
+    ...(url === undefined ? {} : { url }),
+    ...(keyRing === undefined ? {} : { keyRing }),
   };
 };
 

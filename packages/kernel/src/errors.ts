@@ -7,6 +7,7 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
@@ -319,6 +320,7 @@ const registry = {
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
   ...trustErrors,
+  ...identityErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

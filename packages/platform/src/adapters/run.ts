@@ -10,6 +10,9 @@ import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts'
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
+import { openIdentity } from '../identity/adapters/open.ts';
+import { readPage } from '../identity/adapters/page.ts';
+import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
@@ -17,6 +20,7 @@ import { type PlatformSettings, platformSettings, storeUrl } from '../settings.t
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openAudit } from './audit.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
 import { openKnowledge } from './knowledge.ts';
@@ -104,6 +108,8 @@ const open = async (
 ): Promise<Opened> => {
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
+  const audit = await openAudit(settings, clock, log);
+  closing.push(() => audit.close());
   const knowledge = openKnowledge(platform.knowledge);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
@@ -136,15 +142,31 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
-  const routes = allRoutes(version);
+  const { identity, close } = await openIdentity(
+    { ...platform, title: estate.name, url: platform.url, keyRing: platform.keyRing },
+    { database, audit, clock, log },
+  );
+  closing.push(close);
+  const routes = allRoutes(version, { identity, page: readPage() });
   const server = await startServer({
     core: heart.core,
     routes,
     address: platform.address,
     port: platform.port,
     agentToken,
+    origin: identity.names.origin,
   });
+  await tellFirstCode(identity);
   return { heart, server, rules: () => rules };
+};
+
+/** On the terminal and nowhere else: the log goes to other places, and to other people. */
+const tellFirstCode = async ({ firstCode, names }: Identity): Promise<void> => {
+  const code = await firstCode();
+  if (code !== undefined)
+    process.stderr.write(
+      `Nobody is enrolled yet. Within an hour, open ${names.origin}/identity/enrol and enter ${code}\n`,
+    );
 };
 
 const clientOf = (estate: Estate, store: MetricStore | undefined): StoreClient | undefined => {

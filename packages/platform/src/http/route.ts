@@ -170,7 +170,8 @@ export const streamRoute = <Q extends z.ZodType>(
   };
 };
 
-const jsonOf = (body: Uint8Array): unknown => {
+/** @throws REQUEST_INVALID */
+export const jsonOf = (body: Uint8Array): unknown => {
   if (body.length === 0) throw fail('REQUEST_INVALID', { what: 'The body is empty, and JSON is expected.' });
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -182,7 +183,8 @@ const jsonOf = (body: Uint8Array): unknown => {
 
 const issuesTold = 5;
 
-const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
+/** @throws REQUEST_INVALID, with field and reason */
+export const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, issuesTold).map(({ path, message }) => {

@@ -1,20 +1,31 @@
 /** All routes of the platform in one table. */
 
+import type { PageFiles } from '../identity/adapters/page.ts';
+import type { Identity } from '../identity/identity.ts';
 import { openApi } from './openapi.ts';
 import type { Route } from './route.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { estateRoutes } from './routes/estate.ts';
+import { makeIdentityRoutes } from './routes/identity.ts';
+import { makePageRoutes } from './routes/identity-page.ts';
+import { makePeopleRoutes } from './routes/identity-people.ts';
 import { incidentRoutes } from './routes/incidents.ts';
 import { makeIngestRoutes } from './routes/ingest.ts';
 import { makeOwnRoutes } from './routes/own.ts';
 
-export const allRoutes = (version: string): readonly Route[] => {
+export type People = { readonly identity: Identity; readonly page: PageFiles };
+
+/** @param people undefined: a platform that is only measured has none */
+export const allRoutes = (version: string, people?: People): readonly Route[] => {
   const routes: readonly Route[] = [
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
     ...incidentRoutes,
     ...alertRoutes,
     ...makeIngestRoutes(),
+    ...(people === undefined
+      ? []
+      : [...makeIdentityRoutes(people.identity), ...makePeopleRoutes(people.identity), ...makePageRoutes(people.page)]),
   ];
   return routes;
 };

@@ -2,6 +2,7 @@
  * The shape of the platform's database as steps, each with its way back. A step that has been released never changes: what comes
  * later is another step.
  */
+import { identityMigration } from '../identity/migration.ts';
 
 export type Migration = { readonly name: string; readonly up: string; readonly down: string };
 
@@ -44,4 +45,5 @@ export const migrations: readonly Migration[] = [
       ) STRICT;`,
     down: 'DROP TABLE document; DROP TABLE event; DROP TABLE incident_place; DROP TABLE incident;',
   },
+  identityMigration,
 ];

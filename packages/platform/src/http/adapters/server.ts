@@ -21,6 +21,8 @@ export type ServerOptions = {
   readonly port: number;
   /** What agents show; undefined: nothing is asked for. */
   readonly agentToken: string | undefined;
+  /** What browsers call it, when that is another name than loopback's. */
+  readonly origin?: string;
 };
 
 export type Server = { readonly port: number; readonly close: () => Promise<void> };
@@ -66,7 +68,7 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
 
 type Admit = (route: Route, request: FastifyRequest) => void;
 
-const makeAdmission = ({ core, agentToken }: ServerOptions): Admit => {
+const makeAdmission = ({ core, agentToken, origin }: ServerOptions): Admit => {
   const takes = makeRates(core.clock);
   const refused = core.counters.counter({
     name: 'coequal_platform_requests_refused_total',
@@ -74,7 +76,7 @@ const makeAdmission = ({ core, agentToken }: ServerOptions): Admit => {
     labels: ['reason'],
   });
   return (route, request) => {
-    if (!isForUs(request)) {
+    if (!isForUs(request, origin)) {
       refused.with({ reason: 'foreign-page' }).add();
       throw fail('REQUEST_INVALID', {
         what: 'This was not sent to the platform by name, or comes from a page of another origin.',
@@ -91,7 +93,9 @@ const makeAdmission = ({ core, agentToken }: ServerOptions): Admit => {
 };
 
 /** A page elsewhere that a browser here shows can send requests to loopback; its origin, or the name it used, gives it away. */
-const isForUs = ({ headers }: FastifyRequest): boolean => {
+const isForUs = ({ headers }: FastifyRequest, own: string | undefined): boolean => {
+  if (own !== undefined && headers.host === new URL(own).host)
+    return headers.origin === undefined || headers.origin === own;
   const name = hostName(headers.host ?? '');
   if (name !== 'localhost' && !isLoopback(name)) return false;
   const { origin } = headers;
