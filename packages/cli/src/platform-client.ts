@@ -9,7 +9,14 @@ import type { z } from 'zod';
 import { readEstate } from './read-estate.ts';
 import type { World } from './world.ts';
 
-export type PlatformFlags = { readonly platform?: string; readonly config?: string; readonly lab: string };
+export type PlatformFlags = {
+  readonly platform?: string;
+  readonly config?: string;
+  readonly lab: string;
+  readonly tokenFile?: string;
+  /** Why it is asked for, in one's own words. */
+  readonly reason?: string;
+};
 
 export type PlatformClient = {
   readonly url: string;
@@ -26,7 +33,12 @@ const answerMs = 10_000;
 
 /** `--platform URL`, else that of `--config FILE`, else that of the lab. @throws COMMAND_USAGE, PLATFORM_UNREACHABLE */
 export const platformClient = async (world: World, flags: PlatformFlags): Promise<PlatformClient> => {
-  const url = (await urlOf(world, flags)).replace(/\/+$/, '');
+  const place = await placeOf(world, flags);
+  const url = place.url.replace(/\/+$/, '');
+  const shown = {
+    ...(await credentialsOf(world, flags.tokenFile ?? place.tokenFile)),
+    ...(flags.reason === undefined ? {} : { 'coequal-reason': encodeURIComponent(flags.reason) }),
+  };
   const ask = async <T extends z.ZodType>(path: string, request: RequestInit, schema: T): Promise<z.output<T>> => {
     const answer = await answerOf(world, url, path, request);
     if (!answer.ok) throw refusal(url, answer.body);
@@ -37,13 +49,13 @@ export const platformClient = async (world: World, flags: PlatformFlags): Promis
   };
   return {
     url,
-    get: (path, schema) => ask(path, {}, schema),
+    get: (path, schema) => ask(path, { headers: shown }, schema),
     send: (method, path, body, schema) =>
       ask(
         path,
         body === undefined
-          ? { method }
-          : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+          ? { method, headers: shown }
+          : { method, body: JSON.stringify(body), headers: { ...shown, 'content-type': 'application/json' } },
         schema,
       ),
   };
@@ -78,22 +90,43 @@ const refusal = (url: string, body: unknown): Error => {
   });
 };
 
+const tokenBytes = 4_096;
+
+/**
+ * What shows who asks: the token in a file that was named, in the file of COEQUAL_TOKEN_FILE, or, of a lab, in the file that it wrote.
+ * @throws FILE_MISSING, COMMAND_USAGE
+ */
+export const credentialsOf = async (
+  world: World,
+  tokenFile: string | undefined,
+): Promise<{ readonly authorization?: string }> => {
+  const path = tokenFile ?? world.environment['COEQUAL_TOKEN_FILE'];
+  if (path === undefined || path === '') return {};
+  const text = await world.files.readText(path, tokenBytes, 'Name the file that holds the token with --token-file.');
+  const token = text.trim();
+  if (!/^[\x21-\x7e]{1,1000}$/.test(token))
+    throw fail('COMMAND_USAGE', { problem: `${path} holds no token on one line.`, help });
+  return { authorization: `Bearer ${token}` };
+};
+
 const help = 'coequal incident --help';
 
-const urlOf = async (world: World, { platform, config, lab }: PlatformFlags): Promise<string> => {
+type PlatformAt = { readonly url: string; readonly tokenFile?: string };
+
+const placeOf = async (world: World, { platform, config, lab }: PlatformFlags): Promise<PlatformAt> => {
   if (platform !== undefined) {
     if (!/^https?:\/\/[^\s/]+/.test(platform))
       throw fail('COMMAND_USAGE', { problem: '--platform takes an address like http://127.0.0.1:9620.', help });
-    return platform;
+    return { url: platform };
   }
   if (config !== undefined) {
     const { platform: meant } = platformSettings(await readEstate(world, config), undefined);
-    return `http://${meant.address.includes(':') ? `[${meant.address}]` : meant.address}:${meant.port}`;
+    return { url: `http://${meant.address.includes(':') ? `[${meant.address}]` : meant.address}:${meant.port}` };
   }
   const handle = await (await world.lab()).openLab(lab);
   try {
     const { platform: found } = await handle.snapshot();
-    if (found !== null && found !== undefined) return found.url;
+    if (found !== null && found !== undefined) return found;
   } finally {
     handle.detach();
   }

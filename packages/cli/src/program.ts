@@ -16,6 +16,7 @@ import { addIncidentCommands } from './commands/incident.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
 import { addPlatformCommand } from './commands/platform.ts';
+import { addServiceAccountCommands } from './commands/service-account.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addTopCommand } from './commands/top.ts';
 import { exitCodes, tellFailure } from './failure.ts';
@@ -77,6 +78,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addIncidentCommands(program, world, outcome);
   addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);
+  addServiceAccountCommands(program, world);
   addKeyCommands(program, world, outcome);
   addAuditCommands(program, world, outcome);
   settle(program, world);

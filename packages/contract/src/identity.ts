@@ -33,7 +33,7 @@ export const passkeyAnswer = z.strictObject({
   response: z.record(z.string(), z.unknown()),
 });
 
-export const passkeyView = z.object({
+const passkeyView = z.object({
   id: z.string(),
   name: z.string(),
   bound: z.boolean().describe('It cannot leave its authenticator.'),
@@ -41,7 +41,7 @@ export const passkeyView = z.object({
   usedMs: ms.nullable(),
 });
 
-export const deviceView = z.object({
+const deviceView = z.object({
   id: z.string(),
   name: z.string(),
   madeMs: ms,
@@ -67,7 +67,7 @@ export const me = z.object({
   devices: z.array(deviceView),
 });
 
-export const personView = z.object({
+const personView = z.object({
   id: z.string(),
   name: z.string(),
   display: z.string(),

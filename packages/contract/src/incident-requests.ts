@@ -1,6 +1,6 @@
 /**
- * What people ask of incidents: lists with filters, and what they do to one. Until there is identity, `by` is what the asker
- * says of himself.
+ * What people ask of incidents: lists with filters, and what they do to one. `by` is whom a service account speaks for; of a person the
+ * platform knows who it is, and takes nothing else.
  */
 import { z } from 'zod';
 import { incident, incidentStates, severities } from './incidents.ts';
@@ -8,7 +8,8 @@ import { place } from './place.ts';
 import { pageOf, pageQuery } from './problem.ts';
 
 const words = z.string().trim().min(1).max(2_000);
-const by = z.string().trim().min(1).max(200);
+const who = z.string().trim().min(1).max(200);
+const by = who.optional();
 
 export const incidentQuery = z.object({
   ...pageQuery,
@@ -50,7 +51,7 @@ export const incidentSummary = incident
 export const incidentPage = pageOf(incidentSummary);
 
 export const acknowledgeRequest = z.object({ by, text: words.optional() });
-export const assignRequest = z.object({ by, to: by.nullable() });
+export const assignRequest = z.object({ by, to: who.nullable() });
 export const commentRequest = z.object({ by, text: words });
 export const confirmRequest = z.object({
   by,

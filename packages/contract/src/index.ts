@@ -1,3 +1,13 @@
+export {
+  type Grant,
+  grants,
+  roleNames,
+  type ServiceAccountView,
+  serviceAccount,
+  serviceAccountPage,
+  serviceAccountRequest,
+  serviceAccountToken,
+} from './access.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export {
@@ -16,18 +26,15 @@ export {
   type LogEvent,
 } from './events.ts';
 export {
-  deviceView,
   displayName,
   enrolmentLink,
   me,
   type PersonView,
   passkeyAnswer,
   passkeyQuestion,
-  passkeyView,
   personGrant,
   personName,
   personPage,
-  personView,
   reEnrolment,
   terminalAnswer,
   terminalAsked,

@@ -7,6 +7,7 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { accessErrors } from './errors-access.ts';
 import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
@@ -321,6 +322,7 @@ const registry = {
   },
   ...trustErrors,
   ...identityErrors,
+  ...accessErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

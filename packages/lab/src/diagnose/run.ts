@@ -60,7 +60,7 @@ export const runDiagnoseDrill = async (
       plan,
       { holdMs: options.holdSeconds * 1_000, quietMs: options.quietSeconds * 1_000 },
       {
-        platform: platformAt(platform.url, signal),
+        platform: platformAt(platform.url, (await readFile(platform.tokenFile, 'utf8')).trim(), signal),
         fault: (fault) => lab.fault(fault),
         heal: () => lab.heal(),
         clock: systemClock,

@@ -3,8 +3,10 @@
  * anything up, so what is decided about it can be decided again years later.
  */
 
+import { roleNames } from '@coequal/contract';
+
 /** `security-admin` gives and takes access and touches no database; `auditor` reads everything and changes nothing. */
-export const roles = ['viewer', 'operator', 'approver', 'security-admin', 'auditor'] as const;
+export const roles = roleNames;
 export type Role = (typeof roles)[number];
 
 /** Where a role holds: names of the estate, or everywhere. */

@@ -8,7 +8,11 @@ import type { Clock, Log } from '@coequal/kernel';
 import { AuditKeeper, type AuditWriter, openChain } from '@coequal/trust';
 import type { PlatformSettings } from '../settings.ts';
 
-export type PlatformAudit = AuditWriter & { readonly close: () => Promise<void> };
+export type PlatformAudit = AuditWriter & {
+  /** Begins the duties that come again and again; the last of each is done at the end in any case. */
+  readonly start: () => void;
+  readonly close: () => Promise<void>;
+};
 
 const usualCheckpointMs = 60_000;
 
@@ -26,6 +30,5 @@ export const openAudit = async (
       ? log('info', 'the audit is well again', { duty })
       : log('error', 'the audit goes on, but a duty failed', { duty, reason });
   const keeper = new AuditKeeper(chain, { everyMs: checkpointMs, ...duties }, { clock, hostName: hostname(), tell });
-  keeper.start();
-  return { write: (entry) => chain.write(entry), close: () => keeper.close() };
+  return { write: (entry) => chain.write(entry), start: () => keeper.start(), close: () => keeper.close() };
 };

@@ -6,17 +6,19 @@ import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
+import { ServiceAccounts } from '../access/service-accounts.ts';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
 import { openIdentity } from '../identity/adapters/open.ts';
 import { readPage } from '../identity/adapters/page.ts';
-import type { Identity } from '../identity/identity.ts';
+import { type Identity, identifyBy } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
+import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
@@ -110,6 +112,7 @@ const open = async (
   const agentToken = await secretOf(settings);
   const audit = await openAudit(settings, clock, log);
   closing.push(() => audit.close());
+  audit.start();
   const knowledge = openKnowledge(platform.knowledge);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
@@ -147,14 +150,11 @@ const open = async (
     { database, audit, clock, log },
   );
   closing.push(close);
-  const routes = allRoutes(version, { identity, page: readPage() });
+  const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const server = await startServer({
-    core: heart.core,
-    routes,
-    address: platform.address,
-    port: platform.port,
-    agentToken,
-    origin: identity.names.origin,
+    ...{ core: heart.core, accounts, audit, agentToken, identify: identifyBy(identity), from: identity.from },
+    routes: allRoutes(version, accounts, { identity, page: readPage() }),
+    ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   await tellFirstCode(identity);
   return { heart, server, rules: () => rules };

@@ -1,16 +1,27 @@
 /**
  * A route as one value: what it is, who may use it, what its answer holds, its limits, the shapes of what comes in and goes out, and what
- * it does. `defineRoute` ties the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
+ * it does. The makers below tie the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
  * something out. What a schema does not name neither comes in nor goes out.
  */
 import { assert, fail } from '@coequal/kernel';
 import { z } from 'zod';
+import { type Action, ruleOf } from '../access/actions.ts';
+import type { Asker } from '../access/audience.ts';
+import type { Reach } from '../access/decide.ts';
 import type { limits } from '../limits.ts';
 import type { Subscriber } from '../live/stream.ts';
 import type { Core } from '../ports.ts';
 
-/** `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; `person`: who uses the API. */
-export type Access = 'anyone' | 'agent' | 'person';
+/**
+ * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who it is, and the answer is his alone; `agent`: whoever shows the token of agents, where one is set; else an action of the table, and
+ * what it reaches: `some` for lists that are cut to what the asker may see, `all` for what cannot be divided, `own` for
+ * what is the asker's, or the places that the request names. The action also says how it is recorded.
+ */
+export type Access = 'anyone' | 'proof' | 'agent' | Needed;
+export type Needed = { readonly action: Action; readonly at: At };
+export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
+/** What of a request is known before its body is read. */
+export type Named = Pick<RawRequest, 'params' | 'query'>;
 /** Of what the answer, or what is taken in, may hold at most. */
 export type Classification = 'public' | 'sensitive' | 'secret';
 export type RateClass = keyof typeof limits.http.rates;
@@ -24,6 +35,7 @@ export type RawRequest = {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Address of the other end of the connection: a proxy's, where one stands before. */
   readonly remote: string;
+  readonly asker: Asker;
 };
 
 /** Beside what every answer has: cookies, a place to go on at. */
@@ -78,6 +90,7 @@ export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
       readonly query: z.output<Q>;
       readonly body: z.output<B>;
       readonly headers: Headers;
+      readonly asker: Asker;
     },
   ) => z.input<O> | Promise<z.input<O>>;
 };
@@ -103,6 +116,7 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
         query: parsed(query, request.query, 'query'),
         body: parsed(body, kind === 'none' ? undefined : jsonOf(request.body), 'body'),
         headers: request.headers,
+        asker: request.asker,
       };
       const answer = output.parse(await handle(core, input));
       return { kind: 'body', status, type: 'application/json', body: JSON.stringify(answer) };
@@ -151,6 +165,7 @@ export const streamRoute = <Q extends z.ZodType>(
       query: z.output<Q>,
       lastId: string | undefined,
       subscriber: Omit<Subscriber, 'signals'>,
+      asker: Asker,
     ) => (() => void) | undefined;
   },
 ): Route => {
@@ -164,7 +179,8 @@ export const streamRoute = <Q extends z.ZodType>(
       const last = request.headers['last-event-id'];
       return {
         kind: 'stream',
-        subscribe: (subscriber) => subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber),
+        subscribe: (subscriber) =>
+          subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber, request.asker),
       };
     },
   };
@@ -213,7 +229,20 @@ export const checkRoutes = (routes: readonly Route[]): void => {
     const name = `${route.method} ${route.path}`;
     for (const key of everything) assert(route[key] !== undefined, `the route ${name} declares its ${key}`);
     assert(route.limits.bodyBytes >= 0 && route.limits.rate.length > 0, `the route ${name} declares its limits`);
+    checkAccess(route, name);
     assert(!seen.has(name), `the route ${name} is declared once`);
     seen.add(name);
   }
+};
+
+const checkAccess = ({ access, classification, method }: Route, name: string): void => {
+  if (access === 'anyone') {
+    assert(classification === 'public', `the route ${name} shows anyone only what is public`);
+    return;
+  }
+  if (access === 'agent' || access === 'proof') return;
+  const rule = ruleOf(access.action);
+  assert(rule !== undefined, `the route ${name} declares its action`);
+  assert(access.at !== undefined, `the route ${name} declares what it reaches`);
+  assert(method === 'GET' || !rule.routine || access.action === 'signal.read', `the route ${name} is recorded`);
 };

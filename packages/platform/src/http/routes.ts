@@ -1,9 +1,11 @@
 /** All routes of the platform in one table. */
 
+import type { ServiceAccounts } from '../access/service-accounts.ts';
 import type { PageFiles } from '../identity/adapters/page.ts';
 import type { Identity } from '../identity/identity.ts';
 import { openApi } from './openapi.ts';
 import type { Route } from './route.ts';
+import { makeAccessRoutes } from './routes/access.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { estateRoutes } from './routes/estate.ts';
 import { makeIdentityRoutes } from './routes/identity.ts';
@@ -16,7 +18,7 @@ import { makeOwnRoutes } from './routes/own.ts';
 export type People = { readonly identity: Identity; readonly page: PageFiles };
 
 /** @param people undefined: a platform that is only measured has none */
-export const allRoutes = (version: string, people?: People): readonly Route[] => {
+export const allRoutes = (version: string, accounts: ServiceAccounts, people?: People): readonly Route[] => {
   const routes: readonly Route[] = [
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
@@ -26,6 +28,7 @@ export const allRoutes = (version: string, people?: People): readonly Route[] =>
     ...(people === undefined
       ? []
       : [...makeIdentityRoutes(people.identity), ...makePeopleRoutes(people.identity), ...makePageRoutes(people.page)]),
+    ...makeAccessRoutes(accounts),
   ];
   return routes;
 };

@@ -71,7 +71,7 @@ test('the first one comes in, lets a second one in, signs out and in, and lets a
 
   const added = await ann.page.evaluate(`fetch('/api/v1/identity/people', {
     method: 'POST',
-    headers: { 'x-coequal': '1', 'content-type': 'application/json' },
+    headers: { 'x-coequal': '1', 'content-type': 'application/json', 'coequal-reason': 'bob works here' },
     body: JSON.stringify({ name: 'bob', grants: [{ role: 'operator' }] }),
   }).then((answer) => answer.json())`);
   const { url } = added as { url: string };

@@ -504,11 +504,11 @@ describe('terminals', () => {
     const ann = await firstMember(tried);
     const { terminals, people } = tried.identity;
     const { deviceCode, userCode } = terminals.ask('ann@north-1', '10.0.0.5');
-    expect(await terminals.fetch(deviceCode)).toEqual({ state: 'waiting' });
+    expect(await terminals.take(deviceCode)).toEqual({ state: 'waiting' });
     await approve(ann, userCode.toLowerCase());
-    const answer = await terminals.fetch(deviceCode);
+    const answer = await terminals.take(deviceCode);
     if (answer.state !== 'approved') throw new Error(answer.state);
-    await expect(terminals.fetch(deviceCode)).rejects.toEqual(code('CODE_REFUSED'));
+    await expect(terminals.take(deviceCode)).rejects.toEqual(code('CODE_REFUSED'));
     expect(bearer(answer.token)).toMatchObject({
       name: 'ann',
       session: { factor: 'passkey', device: { bound: true } },
@@ -524,14 +524,14 @@ describe('terminals', () => {
     const { terminals } = tried.identity;
     const refused = terminals.ask('x', '10.0.0.5');
     await terminals.deny(ann.browser.live(tried), refused.userCode, '10.0.0.1');
-    expect(await terminals.fetch(refused.deviceCode)).toEqual({ state: 'denied' });
+    expect(await terminals.take(refused.deviceCode)).toEqual({ state: 'denied' });
     await expect(approve(ann, refused.userCode)).rejects.toEqual(code('CODE_REFUSED'));
-    await expect(terminals.fetch(refused.userCode)).rejects.toEqual(code('CODE_REFUSED'));
+    await expect(terminals.take(refused.userCode)).rejects.toEqual(code('CODE_REFUSED'));
     const late = terminals.ask('x', '10.0.0.5');
     tried.clock.atMs += identityLimits.terminal.openMs;
     await stepUp(tried, ann);
     await expect(approve(ann, late.userCode)).rejects.toEqual(code('CODE_REFUSED'));
-    await expect(terminals.fetch(late.deviceCode)).rejects.toEqual(code('CODE_REFUSED'));
+    await expect(terminals.take(late.deviceCode)).rejects.toEqual(code('CODE_REFUSED'));
     tried.clock.atMs += identityLimits.session.freshMs;
     const open = terminals.ask('x', '10.0.0.5');
     await expect(approve(ann, open.userCode)).rejects.toEqual(code('FACTOR_STALE'));

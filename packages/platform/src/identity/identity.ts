@@ -3,6 +3,7 @@
  * subject, or why there is none; nothing here decides what a subject may do with the estate.
  */
 import { CoequalError, fail } from '@coequal/kernel';
+import type { Identify } from '../access/audience.ts';
 import type { Subject } from '../access/subject.ts';
 import { Attempts } from './attempts.ts';
 import { type Cookies, readCookies } from './cookies.ts';
@@ -61,6 +62,13 @@ export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedP
     names,
     sessions,
     see,
+    /** Whom a request is from; undefined: it was meant for another, or comes from a page of another origin. */
+    from: ({ source, headers }: { readonly source: string; readonly headers: IdentityRequest['headers'] }) => {
+      const from = whence(source, headers);
+      return from.ok && (headers['origin'] === undefined || headers['origin'] === names.origin)
+        ? from.source
+        : undefined;
+    },
     liveOf,
     /** Who asks, or why nobody does. */
     identify: (request: IdentityRequest): Subject | CoequalError => {
@@ -102,3 +110,17 @@ const reasons = {
   site: 'another site sent it',
   header: 'it lacks the header X-Coequal: 1',
 } as const;
+
+/** As the guard asks: somebody, nobody, or what stands against it. */
+export const identifyBy =
+  ({ liveOf, sessions }: Identity): Identify =>
+  async ({ method, headers, source }) => {
+    try {
+      const { session, ...live } = liveOf({ method, headers, remote: source });
+      const still = (): boolean => sessions.again(session.id)?.session.lockedMs === null;
+      return { subject: sessions.subjectOf({ ...live, session }), still };
+    } catch (error) {
+      if (error instanceof CoequalError && error.code === 'SIGN_IN_NEEDED') return undefined;
+      throw error;
+    }
+  };

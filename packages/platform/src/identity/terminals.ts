@@ -73,7 +73,7 @@ export class Terminals {
   }
 
   /** Answers a token once. @throws CODE_REFUSED */
-  async fetch(deviceCode: string): Promise<TerminalAnswer> {
+  async take(deviceCode: string): Promise<TerminalAnswer> {
     const { store, clock } = this.#ports;
     const terminal = store.terminals.byDevice(hashOf(deviceCode));
     if (terminal === undefined || terminal.endsMs <= clock.now() || terminal.state === 'taken')

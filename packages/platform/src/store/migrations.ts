@@ -45,5 +45,32 @@ export const migrations: readonly Migration[] = [
       ) STRICT;`,
     down: 'DROP TABLE document; DROP TABLE event; DROP TABLE incident_place; DROP TABLE incident;',
   },
+  {
+    name: '002-access',
+    up: `
+      CREATE TABLE service_account (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE,
+        grants TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_ms INTEGER NOT NULL,
+        revoked_ms INTEGER,
+        revoked_by TEXT
+      ) STRICT;
+      CREATE UNIQUE INDEX service_account_by_name ON service_account (name) WHERE revoked_ms IS NULL;
+      CREATE TABLE once (
+        subject TEXT NOT NULL,
+        request TEXT NOT NULL,
+        key TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        answer TEXT,
+        PRIMARY KEY (subject, request, key)
+      ) STRICT;
+      CREATE INDEX once_by_time ON once (at_ms);`,
+    down: 'DROP TABLE once; DROP TABLE service_account;',
+  },
   identityMigration,
 ];

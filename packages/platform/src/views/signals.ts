@@ -24,10 +24,14 @@ export const labelsOfText = (where: string): readonly Label[] =>
 const has = (series: WindowSeries, wanted: readonly Label[]): boolean =>
   wanted.every(([name, value]) => labelValue(series.labels, name) === value);
 
-export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }: SignalSearch) => {
+/** Whether whoever asks may see what these labels are about. */
+export type SeesLabels = (labels: readonly Label[]) => boolean;
+
+export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }: SignalSearch, sees: SeesLabels) => {
   const wanted = labelsOfText(where);
   const found: WindowSeries[] = [];
-  for (const series of window.all()) if (series.name.includes(name) && has(series, wanted)) found.push(series);
+  for (const series of window.all())
+    if (series.name.includes(name) && has(series, wanted) && sees(series.labels)) found.push(series);
   const sorted = found.sort((a, b) => (a.key < b.key ? -1 : 1));
   // The number of those that were told already: series that come and go meanwhile may be told twice or not.
   const from = cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : 0;
@@ -43,9 +47,13 @@ export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }
 const mostSeries = 500;
 
 /** The course of signals in the live window; `stepMs` above a second takes the last value of each step. */
-export const liveRange = (window: LiveWindow, query: RangeQuery & { readonly name: string }): RangeAnswer => {
+export const liveRange = (
+  window: LiveWindow,
+  query: RangeQuery & { readonly name: string },
+  sees: SeesLabels,
+): RangeAnswer => {
   const wanted = labelsOfText(query.where);
-  const found = [...window.seriesNamed(query.name)].filter((series) => has(series, wanted));
+  const found = [...window.seriesNamed(query.name)].filter((series) => has(series, wanted) && sees(series.labels));
   const [fromSecond, toSecond] = [Math.floor(query.fromMs / 1_000), Math.floor(query.toMs / 1_000)];
   const step = Math.max(1, Math.round(query.stepMs / 1_000));
   const rows = Math.floor((toSecond - fromSecond) / step) + 1;
@@ -90,10 +98,10 @@ const courseOf = (
 };
 
 /** Every other signal of the window, ranked by how it moved with this one. */
-export const correlateLive = (window: LiveWindow, request: CorrelateRequest): CorrelateAnswer => {
+export const correlateLive = (window: LiveWindow, request: CorrelateRequest, sees: SeesLabels): CorrelateAnswer => {
   const labels = Object.entries(request.labels);
   const chart = [...window.seriesNamed(request.name)].find(
-    (series) => series.labels.length === labels.length && has(series, labels),
+    (series) => series.labels.length === labels.length && has(series, labels) && sees(series.labels),
   );
   if (chart === undefined)
     throw fail('REQUEST_INVALID', {
@@ -107,7 +115,13 @@ export const correlateLive = (window: LiveWindow, request: CorrelateRequest): Co
   const all: WindowSeries[] = [chart];
   // What stood still moved with nothing.
   for (const series of window.all())
-    if (series !== chart && series.ring !== undefined && series.newest >= fromSecond && has(series, among))
+    if (
+      series !== chart &&
+      series.ring !== undefined &&
+      series.newest >= fromSecond &&
+      has(series, among) &&
+      sees(series.labels)
+    )
       all.push(series);
   const signals = all.map((series) => {
     const signal = signalOf(series, fromSecond, length);

@@ -1,14 +1,27 @@
 /** Alerts that fire, silences, and rules: Alertmanager's paths and shapes where it has them, so that its tools work here. */
 import { fail } from '@coequal/kernel';
-import { gettableAlert, gettableSilence, inhibitedBy, readAlerts, readSilence, readWebhook } from '@coequal/signals';
+import {
+  gettableAlert,
+  gettableSilence,
+  inhibitedBy,
+  readAlerts,
+  readSilence,
+  readWebhook,
+  type Silence,
+} from '@coequal/signals';
 import { z } from 'zod';
+import type { Asker } from '../../access/audience.ts';
 import { limits } from '../../limits.ts';
 import { inhibitRules, toldAlerts } from '../../notify/told.ts';
 import type { Core } from '../../ports.ts';
 import { jsonRoute, noBody, nothing, type Route } from '../route.ts';
 
-const looking = { access: 'person', classification: 'sensitive', limits: { bodyBytes: 0, rate: 'read' } } as const;
-const doing = { ...looking, limits: { bodyBytes: limits.http.bodyBytes, rate: 'act' } } as const;
+const looking = {
+  access: { action: 'alert.read', at: 'some' },
+  classification: 'sensitive',
+  limits: { bodyBytes: 0, rate: 'read' },
+} as const;
+const doing = { classification: 'sensitive', limits: { bodyBytes: limits.http.bodyBytes, rate: 'act' } } as const;
 const telling = { ...looking, access: 'agent', limits: { bodyBytes: limits.ingest.alertBytes, rate: 'act' } } as const;
 const byId = z.object({ id: z.string().min(1).max(200) });
 const texts = z.record(z.string(), z.string());
@@ -109,7 +122,7 @@ export const alertRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: z.array(alert),
-    handle: (core) => firing(core),
+    handle: (core, { asker }) => firing(core).filter(({ labels }) => asker.sees(core.places.ofLabels(labels))),
   }),
   jsonRoute({
     ...looking,
@@ -135,6 +148,7 @@ export const alertRoutes: readonly Route[] = [
   }),
   jsonRoute({
     ...doing,
+    access: { action: 'silence.put', at: 'some' },
     method: 'POST',
     path: '/api/v2/silences',
     summary: 'Silence alerts for a while, or change a silence.',
@@ -142,14 +156,21 @@ export const alertRoutes: readonly Route[] = [
     query: nothing,
     body: asAlertmanager,
     output: z.object({ silenceID: z.string() }),
-    handle: ({ silences, clock }, { body }) => {
+    handle: async (core, { body, asker }) => {
+      const { silences, clock } = core;
       const read = readSilence(body, clock.now());
       if (!read.ok) throw fail('REQUEST_INVALID', { what: `${read.what}.` });
-      return { silenceID: silences.put(read.value, clock.now()).id };
+      const { value } = read;
+      mustReach(core, asker, value.matchers);
+      if (value.id !== undefined) mustReach(core, asker, silences.get(value.id).matchers);
+      const lasts = value.endsAtMs - Math.max(value.startsAtMs, clock.now());
+      if (lasts > shortSilenceMs) await asker.need('silence.put-long');
+      return { silenceID: silences.put({ ...value, createdBy: asker.name(value.createdBy) }, clock.now()).id };
     },
   }),
   jsonRoute({
     ...doing,
+    access: { action: 'silence.end', at: 'some' },
     method: 'DELETE',
     path: '/api/v2/silence/:id',
     summary: 'End a silence now.',
@@ -157,10 +178,15 @@ export const alertRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: silence,
-    handle: ({ silences, clock }, { params }) => gettableSilence(silences.end(params.id, clock.now()), clock.now()),
+    handle: (core, { params, asker }) => {
+      const { silences, clock } = core;
+      mustReach(core, asker, silences.get(params.id).matchers);
+      return gettableSilence(silences.end(params.id, clock.now()), clock.now());
+    },
   }),
   jsonRoute({
     ...looking,
+    access: { action: 'rule.read', at: 'some' },
     method: 'GET',
     path: '/api/v1/rules',
     summary: 'Groups of rules and how their evaluation goes, with every alert that is pending or fires.',
@@ -168,9 +194,24 @@ export const alertRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: rules,
-    handle: (core) => rulesNow(core),
+    handle: (core, { asker }) => {
+      const { groups, alerts } = rulesNow(core);
+      return { groups, alerts: alerts.filter(({ labels }) => asker.sees(core.places.ofLabels(labels))) };
+    },
   }),
 ];
+
+/** A longer one hides more than a look away. */
+const shortSilenceMs = 60 * 60_000;
+
+/** A silence reaches what its matchers name for certain; one that names nothing of the estate reaches everything. */
+const mustReach = ({ places }: Core, asker: Asker, matchers: Silence['matchers']): void => {
+  const sure = matchers.filter(({ sign }) => sign === '=').map(({ name, value }) => [name, value]);
+  if (asker.sees(places.ofLabels(Object.fromEntries(sure)))) return;
+  throw fail('ACCESS_DENIED', {
+    ...{ who: asker.name(), action: 'silence.put', reason: 'the silence reaches more than the roles that were given' },
+  });
+};
 
 const firing = ({ keeper, silences, clock }: Core) => {
   const atMs = clock.now();

@@ -11,6 +11,7 @@ import {
   type RangeQuery,
   rangeAnswer,
   rangeQuery,
+  type StreamEvent,
   signalPage,
   signalSearch,
   streamEvent,
@@ -18,16 +19,35 @@ import {
 } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
 import { z } from 'zod';
+import { type Asker, scopesOf } from '../../access/audience.ts';
+import type { Reach } from '../../access/decide.ts';
 import { limits } from '../../limits.ts';
 import type { Core } from '../../ports.ts';
 import { overviewOf } from '../../views/overview.ts';
-import { correlateLive, liveRange, searchSignals } from '../../views/signals.ts';
+import { correlateLive, liveRange, type SeesLabels, searchSignals } from '../../views/signals.ts';
 import { storedRange } from '../../views/stored.ts';
-import { jsonRoute, noBody, nothing, type Route, streamRoute } from '../route.ts';
+import { jsonRoute, type Named, noBody, nothing, type Route, streamRoute } from '../route.ts';
 
-const looking = { access: 'person', classification: 'sensitive', limits: { bodyBytes: 0, rate: 'read' } } as const;
-const searching = { ...looking, limits: { bodyBytes: limits.http.bodyBytes, rate: 'search' } } as const;
+const looking = {
+  access: { action: 'estate.read', at: 'some' },
+  classification: 'sensitive',
+  limits: { bodyBytes: 0, rate: 'read' },
+} as const;
+const searching = {
+  ...looking,
+  access: { action: 'signal.read', at: 'some' },
+  limits: { bodyBytes: limits.http.bodyBytes, rate: 'search' },
+} as const;
 const byName = z.object({ name: z.string().min(1).max(200) });
+
+const ofInstance = ({ places }: Core, { params }: Named): Reach => {
+  const found = places.instance(byName.safeParse(params).data?.name ?? '');
+  return found === undefined ? { reach: 'all' } : { reach: 'any', places: scopesOf(places, found) };
+};
+
+/** An expression may ask for anything of the store, so only whoever sees all of it may send one. */
+const ofRange = (_: Core, { query }: Named): Reach =>
+  typeof query === 'object' && query !== null && 'query' in query ? { reach: 'all' } : { reach: 'some' };
 
 export const estateRoutes: readonly Route[] = [
   jsonRoute({
@@ -39,11 +59,14 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: overview,
-    handle: ({ places, readings, keeper, intake, clock }) =>
-      overviewOf({ places, readings, open: keeper.open, heardMs: (host) => intake.heardMs(host) }, clock.now()),
+    handle: ({ places, readings, keeper, intake, clock }, { asker: { sees } }) => {
+      const open = keeper.open.filter(({ place, places: touched }) => [place, ...touched].some(sees));
+      return overviewOf({ places, readings, open, sees, heardMs: (host) => intake.heardMs(host) }, clock.now());
+    },
   }),
   jsonRoute({
     ...looking,
+    access: { action: 'estate.read', at: ofInstance },
     method: 'GET',
     path: '/api/v1/instances/:name/details',
     summary: 'Sessions, lock waits and statements of a database, the newest reading first.',
@@ -59,6 +82,7 @@ export const estateRoutes: readonly Route[] = [
   }),
   jsonRoute({
     ...looking,
+    access: { action: 'change.read', at: 'some' },
     method: 'GET',
     path: '/api/v1/changes',
     summary: 'What was changed, the newest first.',
@@ -66,9 +90,9 @@ export const estateRoutes: readonly Route[] = [
     query: changeQuery,
     body: noBody,
     output: changePage,
-    handle: ({ events }, { query }) => {
+    handle: ({ events }, { query, asker }) => {
       const { items, next } = events.changes(query);
-      return { items: [...items], next };
+      return { items: items.filter(({ place }) => asker.sees(place)), next };
     },
   }),
   jsonRoute({
@@ -80,10 +104,12 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: headroomAnswer,
-    handle: ({ headroom }) => ({
-      sites: (headroom()?.answers() ?? []).map(({ resources, limiting = null, ...rest }) => ({
-        ...{ ...rest, limiting, resources: [...resources] },
-      })),
+    handle: ({ headroom }, { asker }) => ({
+      sites: (headroom()?.answers() ?? [])
+        .filter(({ service, without }) => asker.sees({ service, site: without }))
+        .map(({ resources, limiting = null, ...rest }) => ({
+          ...{ ...rest, limiting, resources: [...resources] },
+        })),
     }),
   }),
   jsonRoute({
@@ -95,10 +121,11 @@ export const estateRoutes: readonly Route[] = [
     query: signalSearch,
     body: noBody,
     output: signalPage,
-    handle: ({ window }, { query }) => searchSignals(window, query),
+    handle: (core, { query, asker }) => searchSignals(core.window, query, seesLabels(core, asker)),
   }),
   jsonRoute({
     ...searching,
+    access: { action: 'signal.read', at: ofRange },
     method: 'GET',
     path: '/api/v1/signals/range',
     summary: 'The course of signals: of the live window by name, of the store by a PromQL expression.',
@@ -106,7 +133,7 @@ export const estateRoutes: readonly Route[] = [
     query: rangeQuery,
     body: noBody,
     output: rangeAnswer,
-    handle: (core, { query }) => range(core, query),
+    handle: (core, { query, asker }) => range(core, query, asker),
   }),
   jsonRoute({
     ...searching,
@@ -117,7 +144,7 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: correlateRequest,
     output: correlateAnswer,
-    handle: ({ window }, { body }) => correlateLive(window, body),
+    handle: (core, { body, asker }) => correlateLive(core.window, body, seesLabels(core, asker)),
   }),
   streamRoute({
     ...looking,
@@ -126,10 +153,14 @@ export const estateRoutes: readonly Route[] = [
     summary: 'What happens, as server-sent events; `Last-Event-ID` goes on where a reader stopped.',
     query: streamQuery,
     event: streamEvent,
-    subscribe: ({ stream }, { signals }, lastId, subscriber) =>
-      stream.subscribe(
+    subscribe: (core, { signals }, lastId, subscriber, asker) =>
+      core.stream.subscribe(
         {
           ...subscriber,
+          give: (told) => {
+            const event = seenOf(core, asker, told.event);
+            return event === undefined || subscriber.give({ ...told, event });
+          },
           signals: signals
             .split(',')
             .filter((name) => name !== '')
@@ -140,11 +171,31 @@ export const estateRoutes: readonly Route[] = [
   }),
 ];
 
-const range = async (core: Core, query: RangeQuery): Promise<RangeAnswer> => {
+const seesLabels = ({ places }: Core, asker: Asker): SeesLabels =>
+  asker.seesAll ? () => true : (labels) => asker.sees(places.ofLabels(Object.fromEntries(labels)));
+
+/** What of an event a reader may see. */
+const seenOf = (core: Core, asker: Asker, event: StreamEvent): StreamEvent | undefined => {
+  if (asker.seesAll) return event;
+  switch (event.kind) {
+    case 'missed':
+      return event;
+    case 'event':
+      return asker.sees(event.event.place) ? event : undefined;
+    case 'incident': {
+      const found = core.keeper.get(event.incident.id);
+      return [event.incident.place, ...(found?.places ?? [])].some(asker.sees) ? event : undefined;
+    }
+    case 'samples':
+      return { ...event, samples: event.samples.filter(({ labels }) => asker.sees(core.places.ofLabels(labels))) };
+  }
+};
+
+const range = async (core: Core, query: RangeQuery, asker: Asker): Promise<RangeAnswer> => {
   const { name, query: expression } = query;
   if ((name === undefined) === (expression === undefined))
     throw fail('REQUEST_INVALID', { what: 'Give `name` for signals of the live window, or `query` for the store.' });
-  if (name !== undefined) return liveRange(core.window, { ...query, name });
+  if (name !== undefined) return liveRange(core.window, { ...query, name }, seesLabels(core, asker));
   if (core.store === undefined) throw fail('STORE_FAILED', { reason: 'the estate names no store' });
   return storedRange(core.store, expression ?? '', query);
 };

@@ -33,12 +33,22 @@ export const makePeopleRoutes = (identity: Identity): readonly Route[] => {
   });
   return [
     somebody({
-      ...{ method: 'GET', path: `${at}/people`, summary: 'People, what they may do, and how they come in.' },
+      ...{
+        method: 'GET',
+        path: `${at}/people`,
+        access: { action: 'access.read', at: 'all' },
+        summary: 'People, what they may do, and how they come in.',
+      },
       output: personPage,
       handle: async (live) => ({ value: { items: people.listFor(live).map(shown), next: null } }),
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/people`, summary: 'Adds a person; the answer is the way in, good once.' },
+      ...{
+        method: 'POST',
+        path: `${at}/people`,
+        access: { action: 'person.enrol', at: 'all' },
+        summary: 'Adds a person; the answer is the way in, good once.',
+      },
       body: z.strictObject({ name: personName, display: displayName.optional(), grants }),
       output: enrolmentLink,
       handle: async (live, { body }) => {
@@ -48,7 +58,12 @@ export const makePeopleRoutes = (identity: Identity): readonly Route[] => {
       },
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/people/:person/enrol`, summary: 'A new way in for somebody who never came.' },
+      ...{
+        method: 'POST',
+        path: `${at}/people/:person/enrol`,
+        access: { action: 'person.enrol', at: 'all' },
+        summary: 'A new way in for somebody who never came.',
+      },
       ...{ params: one, output: enrolmentLink },
       handle: async (live, { params }) => {
         const person = people.named(params.person);
@@ -56,7 +71,12 @@ export const makePeopleRoutes = (identity: Identity): readonly Route[] => {
       },
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/people/:person/revoke`, summary: 'Revokes a person with all they have.' },
+      ...{
+        method: 'POST',
+        path: `${at}/people/:person/revoke`,
+        access: { action: 'person.revoke', at: 'all' },
+        summary: 'Revokes a person with all they have.',
+      },
       params: one,
       handle: async (live, { params }) => {
         await people.revoke(live, people.named(params.person));
@@ -64,7 +84,12 @@ export const makePeopleRoutes = (identity: Identity): readonly Route[] => {
       },
     }),
     somebody({
-      ...{ method: 'PUT', path: `${at}/people/:person/grants`, summary: 'What a person may do from now on.' },
+      ...{
+        method: 'PUT',
+        path: `${at}/people/:person/grants`,
+        access: { action: 'access.grant', at: 'all' },
+        summary: 'What a person may do from now on.',
+      },
       ...{ params: one, body: z.strictObject({ grants }) },
       handle: async (live, { params, body }) => {
         await people.give(live, people.named(params.person), body.grants);
@@ -72,17 +97,32 @@ export const makePeopleRoutes = (identity: Identity): readonly Route[] => {
       },
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/people/:person/re-enrol`, summary: 'For who lost everything: half of a code.' },
+      ...{
+        method: 'POST',
+        path: `${at}/people/:person/re-enrol`,
+        access: { action: 'person.enrol', at: 'all' },
+        summary: 'For who lost everything: half of a code.',
+      },
       ...{ params: one, output: reEnrolment },
       handle: async (live, { params }) => ({ value: await people.askAnew(live, people.named(params.person)) }),
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/re-enrolments/:id/ask`, summary: 'What the second one signs.' },
+      ...{
+        method: 'POST',
+        path: `${at}/re-enrolments/:id/ask`,
+        access: { action: 'person.enrol', at: 'all' },
+        summary: 'What the second one signs.',
+      },
       ...{ params: z.object({ id: z.string().max(100) }), output: passkeyQuestion },
       handle: async (live, { params }) => ({ value: await questionOf(people.askToAgree(live, params.id)) }),
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/re-enrolments/:id`, summary: 'Signed by the second one: the other half.' },
+      ...{
+        method: 'POST',
+        path: `${at}/re-enrolments/:id`,
+        access: { action: 'person.enrol', at: 'all' },
+        summary: 'Signed by the second one: the other half.',
+      },
       ...{ params: z.object({ id: z.string().max(100) }), body: passkeyAnswer, output: reEnrolment },
       handle: async (live, { params, body }) => ({
         value: { id: params.id, half: await people.agree(live, params.id, body) },
@@ -113,7 +153,7 @@ const terminals = (identity: Identity): readonly Route[] => {
       ...{ method: 'POST', path: `${under}/token`, summary: 'Whether it was let in; its token, once.' },
       body: z.strictObject({ deviceCode: z.string().min(1).max(100) }),
       output: terminalAnswer,
-      handle: async ({ body }) => ({ value: await identity.terminals.fetch(body.deviceCode) }),
+      handle: async ({ body }) => ({ value: await identity.terminals.take(body.deviceCode) }),
     }),
     somebody({
       ...{ method: 'POST', path: `${under}/ask`, summary: 'Who waits under a code, and what to sign to let it in.' },

@@ -17,6 +17,9 @@ type Parts<P extends z.ZodType, B extends z.ZodType, O extends z.ZodType> = {
   readonly output?: O;
 };
 
+/** What the guard lets in for. Locked sessions pass `proof` only: their holders show a factor, or leave. */
+type Allowed = { readonly access?: Route['access'] };
+
 type Given<P extends z.ZodType, B extends z.ZodType> = Seen & {
   readonly params: z.output<P>;
   readonly body: z.output<B>;
@@ -36,7 +39,8 @@ export type MakeRoute = {
   ) => Route;
   /** For whoever is signed in, about themselves or, where identity finds that they may, about others. */
   readonly somebody: <P extends z.ZodType, B extends z.ZodType, O extends z.ZodType>(
-    parts: Parts<P, B, O> & { readonly handle: (live: Live, given: Given<P, B>) => Promise<Said<z.input<O>>> },
+    parts: Parts<P, B, O> &
+      Allowed & { readonly handle: (live: Live, given: Given<P, B>) => Promise<Said<z.input<O>>> },
   ) => Route;
 };
 
@@ -49,7 +53,7 @@ export const makeRoute = (identity: Identity): MakeRoute => {
     const schema = body ?? noBody;
     const kind = body === undefined ? 'none' : 'json';
     return {
-      ...{ method, path, summary, access, classification: access === 'anyone' ? 'public' : 'sensitive' },
+      ...{ method, path, summary, access, classification: 'secret' },
       limits: { bodyBytes: kind === 'none' ? 0 : bodyBytes, rate: method === 'GET' ? 'read' : 'act' },
       input: {
         ...{ params: params ?? nothing, query: nothing },
@@ -76,14 +80,18 @@ export const makeRoute = (identity: Identity): MakeRoute => {
   };
   return {
     anyone: ({ handle, ...parts }) =>
-      route(parts, 'anyone', async (request, given) =>
+      route(parts, 'proof', async (request, given) =>
         handle(given(identity.see({ ...request, method: parts.method }))),
       ),
-    somebody: ({ handle, ...parts }) =>
-      route(parts, 'person', async (request, given) => {
-        const live = identity.liveOf({ ...request, method: parts.method });
-        return handle(live, given(live));
-      }),
+    somebody: ({ handle, access, ...parts }) =>
+      route(
+        parts,
+        access ?? { action: parts.method === 'GET' ? 'self.read' : 'self.change', at: 'own' },
+        async (request, given) => {
+          const live = identity.liveOf({ ...request, method: parts.method });
+          return handle(live, given(live));
+        },
+      ),
   };
 };
 

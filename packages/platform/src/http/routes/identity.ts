@@ -28,19 +28,29 @@ export const makeIdentityRoutes = (identity: Identity): readonly Route[] => {
       handle: async (live) => ({ value: meOf(identity, live) }),
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/sign-out`, summary: 'Ends the session.' },
+      ...{ method: 'POST', path: `${at}/sign-out`, access: 'proof', summary: 'Ends the session.' },
       handle: async (live) => {
         await identity.signOut(live);
         return { value: undefined, cookies: signedOutCookies(names) };
       },
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/step-up/ask`, summary: 'A question to a passkey, for a fresh factor.' },
+      ...{
+        method: 'POST',
+        path: `${at}/step-up/ask`,
+        access: 'proof',
+        summary: 'A question to a passkey, for a fresh factor.',
+      },
       output: passkeyQuestion,
       handle: async (live) => ({ value: await questionOf(identity.signingIn.askStepUp(live)) }),
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/step-up`, summary: 'Its answer: the session is fresh, and unlocked.' },
+      ...{
+        method: 'POST',
+        path: `${at}/step-up`,
+        access: 'proof',
+        summary: 'Its answer: the session is fresh, and unlocked.',
+      },
       body: passkeyAnswer,
       handle: async (live, { body }) => {
         await identity.signingIn.takeStepUp(live, body);
@@ -48,7 +58,7 @@ export const makeIdentityRoutes = (identity: Identity): readonly Route[] => {
       },
     }),
     somebody({
-      ...{ method: 'POST', path: `${at}/step-up/totp`, summary: 'The same with a one-time code.' },
+      ...{ method: 'POST', path: `${at}/step-up/totp`, access: 'proof', summary: 'The same with a one-time code.' },
       body: z.strictObject({ code }),
       handle: async (live, { body, source }) => {
         await identity.signingIn.stepUpByTotp(live, body.code, source);

@@ -5,11 +5,13 @@ import { z } from 'zod';
 import { jsonRoute, noBody, nothing, type Route, textRoute } from '../route.ts';
 
 const looking = { access: 'anyone', classification: 'public', limits: { bodyBytes: 0, rate: 'read' } } as const;
+const asking = { access: { action: 'platform.read', at: 'some' }, classification: 'sensitive' } as const;
 
 /** @param document the document, made of all routes when it is asked for */
 export const makeOwnRoutes = (document: () => Readonly<Record<string, unknown>>): readonly Route[] => [
   jsonRoute({
     ...looking,
+    ...asking,
     method: 'GET',
     path: '/api/v1/health',
     summary: 'How the platform itself is.',

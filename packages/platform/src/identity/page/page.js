@@ -1,4 +1,4 @@
-/*
+/**
  * The pages of identity: coming in, signing in, one's own devices, and letting a terminal in. Keeps nothing: codes and keys are in the open
  * page only. All texts from elsewhere are shown as text.
  */
@@ -6,10 +6,14 @@ const said = document.getElementById('said');
 const view = document.getElementById('view');
 
 /** @returns what the platform answers; throws what it says no with */
-const ask = async (method, path, body) => {
+const ask = async (method, path, body, reason) => {
   const response = await fetch(`/api/v1/identity/${path}`, {
     method,
-    headers: { 'x-coequal': '1', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      'x-coequal': '1',
+      ...(reason === undefined ? {} : { 'coequal-reason': encodeURIComponent(reason) }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -140,7 +144,7 @@ const fresh = async (work) => {
   try {
     return await work();
   } catch (error) {
-    if (error.code !== 'FACTOR_STALE' && error.code !== 'SESSION_LOCKED') throw error;
+    if (!['FACTOR_STALE', 'SESSION_LOCKED', 'ACCESS_STEP_UP'].includes(error.code)) throw error;
     await stepUp();
     return await work();
   }
@@ -152,7 +156,11 @@ const signedIn = (page) => async () => {
   try {
     await page();
   } catch (error) {
-    if (error.code !== 'SIGN_IN_NEEDED') throw error;
+    if (error.code === 'ACCESS_STEP_UP') {
+      show(button('passkey', 'Unlock with a passkey', () => stepUp().then(signedIn(page))));
+      return;
+    }
+    if (error.code !== 'SIGN_IN_NEEDED' && error.code !== 'ACCESS_UNKNOWN') throw error;
     signIn(signedIn(page));
   }
 };
@@ -249,10 +257,11 @@ const agree = signedIn(async () => {
   show(
     element('h2', { textContent: 'Let somebody in anew' }),
     element('p', { textContent: 'Agree only after you have spoken with them yourself.' }),
-    form('agree', 'Agree', field('id', 'Number of the request'), async () => {
+    form('agree', 'Agree', [...field('id', 'Number of the request'), ...field('reason', 'Why')], async () => {
+      const reason = given('reason');
       const path = `re-enrolments/${encodeURIComponent(given('id'))}`;
-      const question = await fresh(() => ask('POST', `${path}/ask`));
-      const { half } = await ask('POST', path, await usePasskey(question));
+      const question = await fresh(() => ask('POST', `${path}/ask`, undefined, reason));
+      const { half } = await ask('POST', path, await usePasskey(question), reason);
       show(
         element('p', { textContent: 'Tell them this half of their code:' }),
         element('p', {}, element('code', { id: 'half', textContent: half })),
