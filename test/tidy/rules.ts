@@ -50,6 +50,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
  * a package offers as `@coequal/NAME/testing`. Nothing that ships sees either.
  */
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
+  cli: ['platform'],
   'mysql-wire': ['engines'],
   gateway: ['engines'],
   signals: ['engines', 'trust'],

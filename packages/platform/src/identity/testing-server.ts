@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SoftAuthenticator } from './testing.ts';
 
 export type RunningPlatform = {
   readonly port: number;
@@ -95,3 +96,61 @@ const ended = (child: ChildProcess): Promise<void> =>
     child.once('exit', () => resolve());
     child.kill('SIGTERM');
   });
+
+/** A browser over HTTP: cookies are kept, and what pages send goes along. */
+export class WebClient {
+  readonly #origin: string;
+  readonly #port: number;
+  readonly #cookies = new Map<string, string>();
+  readonly authenticator: SoftAuthenticator = new SoftAuthenticator();
+
+  constructor({ origin, port }: Pick<RunningPlatform, 'origin' | 'port'>) {
+    this.#origin = origin;
+    this.#port = port;
+  }
+
+  async ask(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly status: number; readonly value: Record<string, unknown> }> {
+    const answer = await fetch(`http://localhost:${this.#port}/api/v1/${path}`, {
+      method,
+      headers: {
+        ...{ origin: this.#origin, 'x-coequal': '1', 'coequal-reason': 'a test', cookie: this.cookies },
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    for (const cookie of answer.headers.getSetCookie()) {
+      const [name = '', value = ''] = (cookie.split(';')[0] ?? '').split('=');
+      this.#cookies.set(name, value);
+    }
+    const text = await answer.text();
+    return { status: answer.status, value: text === '' ? {} : JSON.parse(text) };
+  }
+
+  get cookies(): string {
+    return [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+  }
+
+  async enrol(code: string, name?: string): Promise<void> {
+    const newcomer = name === undefined ? { code } : { code, name };
+    const { value } = await this.ask('POST', 'identity/enrol/ask', newcomer);
+    const { ceremony, options } = value as { ceremony: string; options: object };
+    const response = this.authenticator.create({ options }, { origin: this.#origin });
+    const { status, value: said } = await this.ask('POST', 'identity/enrol', { code, ceremony, response });
+    if (status !== 200) throw new Error(JSON.stringify(said));
+  }
+
+  /** Lets a terminal in. */
+  async approve(userCode: string): Promise<void> {
+    const { value } = await this.ask('POST', 'identity/terminals/ask', { userCode });
+    const { ceremony, options } = value as { ceremony: string; options: object };
+    const body = { userCode, ceremony, response: this.authenticator.get({ options }, { origin: this.#origin }) };
+    const { status, value: said } = await this.ask('POST', 'identity/terminals/approve', body);
+    if (status !== 204) throw new Error(JSON.stringify(said));
+  }
+}
