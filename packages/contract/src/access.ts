@@ -1,5 +1,6 @@
 /** Who may do what, as the API tells it: roles with their scopes, and accounts of programs. Times are milliseconds since 1970. */
 import { z } from 'zod';
+import { classified } from './classification.ts';
 import { name } from './place.ts';
 import { pageOf } from './problem.ts';
 
@@ -27,20 +28,26 @@ export const serviceAccountRequest = z.strictObject({
     .default(90),
 });
 
-export const serviceAccount = z.object({
-  id: z.string(),
-  name: z.string(),
-  grants: z.array(grant),
-  createdMs: z.number(),
-  createdBy: z.string(),
-  expiresMs: z.number(),
-  revokedMs: z.number().nullable(),
-  revokedBy: z.string().nullable(),
-});
+export const serviceAccount = classified(
+  'sensitive',
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    grants: z.array(grant),
+    createdMs: z.number(),
+    createdBy: z.string(),
+    expiresMs: z.number(),
+    revokedMs: z.number().nullable(),
+    revokedBy: z.string().nullable(),
+  }),
+);
 
-export const serviceAccountPage = pageOf(serviceAccount);
+export const serviceAccountPage = classified('sensitive', pageOf(serviceAccount));
 
-export const serviceAccountToken = z.object({ account: serviceAccount, token: z.string() });
+export const serviceAccountToken = classified(
+  'sensitive',
+  z.object({ account: serviceAccount, token: classified('secret', z.string()) }),
+);
 
 export type Grant = z.output<typeof grant>;
 export type ServiceAccountView = z.output<typeof serviceAccount>;

@@ -3,6 +3,7 @@
  * platform knows who it is, and takes nothing else.
  */
 import { z } from 'zod';
+import { classified, mayHoldValues } from './classification.ts';
 import { incident, incidentStates, severities } from './incidents.ts';
 import { place } from './place.ts';
 import { pageOf, pageQuery } from './problem.ts';
@@ -45,10 +46,10 @@ export const incidentSummary = incident
     firing: z.number().int(),
     /** The likeliest cause, where one was named. */
     cause: z.object({ cause: z.string(), place, confidence: z.number() }).optional(),
-    sentence: z.string().optional(),
+    sentence: mayHoldValues(z.string()).optional(),
   });
 
-export const incidentPage = pageOf(incidentSummary);
+export const incidentPage = classified('sensitive', pageOf(incidentSummary));
 
 export const acknowledgeRequest = z.object({ by, text: words.optional() });
 export const assignRequest = z.object({ by, to: who.nullable() });

@@ -11,6 +11,16 @@ export {
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export {
+  type Classification,
+  classified,
+  type Mask,
+  makeMask,
+  mayHoldValues,
+  mostOf,
+  unclassifiedOf,
+  withoutValues,
+} from './classification.ts';
+export {
   type DatabaseDetail,
   type DatabaseSession,
   databaseDetail,

@@ -3,6 +3,7 @@
  * that before it leaves.
  */
 import type { Place } from '@coequal/contract';
+import type { CoequalError } from '@coequal/kernel';
 import type { Places } from '../places.ts';
 import { type Action, actions } from './actions.ts';
 import { covers, type ScopedPlace } from './decide.ts';
@@ -20,12 +21,15 @@ export type Shown = {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** The address it came from. */
-  readonly source: string;
+  /** Address of the other end of the connection: a proxy's, where one stands before. */
+  readonly remote: string;
 };
 
-/** How sessions become subjects. Undefined: it shows nothing. @throws what stands against it, as an error of the registry */
-export type Identify = (shown: Shown) => Promise<Known | undefined>;
+/**
+ * How sessions become subjects; else what stands against it, as an error of the registry. `looking`: only to see whether a stream may go
+ * on; that is no use of the session, which locks all the same when nobody uses it.
+ */
+export type Identify = (shown: Shown, looking?: boolean) => Subject | CoequalError;
 
 export type Asker = {
   /** Undefined on routes that ask for nobody. */

@@ -13,7 +13,7 @@ import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
 import { openIdentity } from '../identity/adapters/open.ts';
 import { readPage } from '../identity/adapters/page.ts';
-import { type Identity, identifyBy } from '../identity/identity.ts';
+import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
@@ -152,7 +152,7 @@ const open = async (
   closing.push(close);
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const server = await startServer({
-    ...{ core: heart.core, accounts, audit, agentToken, identify: identifyBy(identity), from: identity.from },
+    ...{ core: heart.core, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
     routes: allRoutes(version, accounts, { identity, page: readPage() }),
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });

@@ -25,8 +25,10 @@ export type GuardOptions = {
   readonly identify?: Identify | undefined;
   /** What agents show; undefined: nothing is asked for. */
   readonly agentToken: string | undefined;
+  /** What browsers call it, when that is another name than loopback's. */
+  readonly origin?: string;
   /** Whom a request is from, also behind proxies; undefined: it was not meant for this platform. Unless given, only loopback is. */
-  readonly from?: ((request: Pick<Shown, 'headers' | 'source'>) => string | undefined) | undefined;
+  readonly from?: ((request: Pick<Shown, 'headers' | 'remote'>) => string | undefined) | undefined;
 };
 
 export type Admitted = {
@@ -40,7 +42,7 @@ export type Admitted = {
 export type Guard = (route: Route, shown: Shown & Named) => Promise<Admitted>;
 
 export const makeGuard = (options: GuardOptions): Guard => {
-  const { core, agentToken } = options;
+  const { core, agentToken, origin } = options;
   const takes = makeRates(core.clock);
   const refused = core.counters.counter({
     name: 'coequal_platform_requests_refused_total',
@@ -54,11 +56,11 @@ export const makeGuard = (options: GuardOptions): Guard => {
   const decider = makeDecider(options, takes);
   const from =
     options.from ??
-    ((request: Pick<Shown, 'headers' | 'source'>) => (isForUs(request.headers) ? request.source : undefined));
+    ((request: Pick<Shown, 'headers' | 'remote'>) => (isForUs(request.headers, origin) ? request.remote : undefined));
   return async (route, request) => {
     const { access, limits } = route;
     const source = from(request);
-    const shown = { ...request, source: source ?? request.source };
+    const shown = { ...request, remote: source ?? request.remote };
     if (source === undefined)
       refuse(
         'foreign-page',
@@ -66,15 +68,18 @@ export const makeGuard = (options: GuardOptions): Guard => {
           what: 'This was not sent to the platform by name, or comes from a page of another origin.',
         }),
       );
-    if (access !== 'agent' && !takes('source', shown.source)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
-    if (typeof access === 'string') {
+    if (access !== 'agent' && !takes('source', shown.remote)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
+    if (access === 'anyone' || access === 'proof' || access === 'agent') {
       if (access === 'agent' && agentToken !== undefined && !showsToken(shown, agentToken))
         refuse('token', fail('REQUEST_UNAUTHORISED', {}));
-      if (!takes(limits.rate, shown.source)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
+      if (!takes(limits.rate, shown.remote)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
       return open;
     }
-    const known = (await knownOf(options, request)) ?? (await decider.unknown(access.action, shown));
+    const known = knownOf(options, request);
+    if (known instanceof CoequalError)
+      return decider.unknown(access === 'person' ? 'self.read' : access.action, shown, known);
     if (!takes(limits.rate, known.subject.id)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
+    if (access === 'person') return decider.person(known);
     return decider.admit(known, access, shown);
   };
 };
@@ -82,9 +87,13 @@ export const makeGuard = (options: GuardOptions): Guard => {
 const open: Admitted = { asker: nobody, still: () => true, ended: () => Promise.resolve() };
 
 /** A token that is shown counts alone: whoever shows a wrong one beside a session is not let in by the session. */
-const knownOf = async ({ accounts, identify }: GuardOptions, shown: Shown): Promise<Known | undefined> => {
+const knownOf = ({ accounts, identify }: GuardOptions, shown: Shown): Known | CoequalError => {
+  const unknown = fail('ACCESS_UNKNOWN', {});
   const token = bearerOf(shown);
-  return token !== undefined && isServiceToken(token) ? accounts.known(token) : await identify?.(shown);
+  if (token !== undefined && isServiceToken(token)) return accounts.known(token) ?? unknown;
+  const found = identify?.(shown) ?? unknown;
+  if (found instanceof CoequalError) return found;
+  return { subject: found, still: () => !(identify?.(shown, true) instanceof CoequalError) };
 };
 
 const bearerOf = ({ headers }: Shown): string | undefined => {
@@ -127,12 +136,18 @@ const makeDecider = ({ core, audit }: GuardOptions, takes: ReturnType<typeof mak
     return decision;
   };
   return {
-    unknown: async (action: Action, shown: Shown): Promise<never> => {
+    unknown: async (action: Action, shown: Shown, error: CoequalError): Promise<never> => {
       decisions.with({ action, answer: 'unknown' }).add();
-      const { method, path, source } = shown;
-      const entry = { actor: `address:${source}`, action, target: `${method} ${path}` } as const;
-      await recordRefusal(source, { ...entry, result: 'refused', reason: 'nobody known' });
-      throw fail('ACCESS_UNKNOWN', {});
+      const { method, path, remote } = shown;
+      const entry = { actor: `address:${remote}`, action, target: `${method} ${path}` } as const;
+      await recordRefusal(remote, { ...entry, result: 'refused', reason: error.code });
+      throw error;
+    },
+    /** What identity decides itself; programs have no sessions, devices and factors. */
+    person: ({ subject, still }: Known): Admitted => {
+      if (subject.kind !== 'person')
+        throw refusalOf(subject, 'self.read', { answer: 'deny', reason: 'not-for-services' });
+      return { ...open, still, asker: { ...nobody, subject, name: () => subject.name } };
     },
     admit: async ({ subject, still }: Known, { action, at }: Needed, shown: Shown & Named): Promise<Admitted> => {
       const allowed = async (what: Action, resource: Resource): Promise<void> => {
@@ -165,7 +180,7 @@ const resourceOf = (core: Core, at: Needed['at'], subject: Subject, named: Named
 
 const entryOf = ({ kind, id, name }: Subject, action: Action, shown: Shown, reason: string | undefined) => ({
   ...{ actor: `${kind}:${name}`, action, target: `${shown.method} ${shown.path}` },
-  details: { subject: id, source: shown.source, ...(reason === undefined ? {} : { words: reason }) },
+  details: { subject: id, source: shown.remote, ...(reason === undefined ? {} : { words: reason }) },
 });
 
 const resultOf = (error: unknown): Pick<AuditEntry, 'result' | 'reason'> => {

@@ -2,7 +2,9 @@
 import { isLoopback } from '@coequal/estate';
 import type { Headers } from './route.ts';
 
-export const isForUs = (headers: Headers): boolean => {
+export const isForUs = (headers: Headers, own: string | undefined): boolean => {
+  if (own !== undefined && headers['host'] === new URL(own).host)
+    return headers['origin'] === undefined || headers['origin'] === own;
   const name = hostName(typeof headers['host'] === 'string' ? headers['host'] : '');
   if (name !== 'localhost' && !isLoopback(name)) return false;
   const { origin } = headers;

@@ -3,6 +3,7 @@
  * it does. The makers below tie the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
  * something out. What a schema does not name neither comes in nor goes out.
  */
+import { type Classification, makeMask } from '@coequal/contract';
 import { assert, fail } from '@coequal/kernel';
 import { z } from 'zod';
 import { type Action, ruleOf } from '../access/actions.ts';
@@ -13,17 +14,17 @@ import type { Subscriber } from '../live/stream.ts';
 import type { Core } from '../ports.ts';
 
 /**
- * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who it is, and the answer is his alone; `agent`: whoever shows the token of agents, where one is set; else an action of the table, and
+ * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who he is, and the answer is his alone;
+ * `agent`: whoever shows the token of agents, where one is set; `person`: whoever is signed in, for what
+ * identity itself decides about sessions and people, and records; else an action of the table, and
  * what it reaches: `some` for lists that are cut to what the asker may see, `all` for what cannot be divided, `own` for
  * what is the asker's, or the places that the request names. The action also says how it is recorded.
  */
-export type Access = 'anyone' | 'proof' | 'agent' | Needed;
+export type Access = 'anyone' | 'proof' | 'agent' | 'person' | Needed;
 export type Needed = { readonly action: Action; readonly at: At };
 export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
 /** What of a request is known before its body is read. */
 export type Named = Pick<RawRequest, 'params' | 'query'>;
-/** Of what the answer, or what is taken in, may hold at most. */
-export type Classification = 'public' | 'sensitive' | 'secret';
 export type RateClass = keyof typeof limits.http.rates;
 
 export type BodyKind = 'none' | 'json' | 'bytes';
@@ -33,9 +34,9 @@ export type RawRequest = {
   readonly query: unknown;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly asker: Asker;
   /** Address of the other end of the connection: a proxy's, where one stands before. */
   readonly remote: string;
-  readonly asker: Asker;
 };
 
 /** Beside what every answer has: cookies, a place to go on at. */
@@ -62,7 +63,10 @@ export type Route = {
   /** One sentence, for the document of the API. */
   readonly summary: string;
   readonly access: Access;
+  /** Of what the answer, or what is taken in, may hold at most. What is secret is masked in the answers of all others. */
   readonly classification: Classification;
+  /** `values`: texts leave as they were written. */
+  readonly shows?: 'values';
   readonly limits: { readonly bodyBytes: number; readonly rate: RateClass };
   readonly input: {
     readonly params: z.ZodType;
@@ -75,7 +79,7 @@ export type Route = {
 
 export type Headers = RawRequest['headers'];
 
-type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'limits'>;
+type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'shows' | 'limits'>;
 
 export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType> = Shared & {
   readonly params: P;
@@ -106,6 +110,7 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
 ): Route => {
   const { params, query, body, output, status = 200, handle, ...shared } = route;
   const kind: BodyKind = (body as z.ZodType) === noBody ? 'none' : 'json';
+  const mask = makeMask(output, shared.classification === 'secret' ? 'secrets' : shared.shows);
   return {
     ...shared,
     input: { params, query, body: { kind, schema: body, types: kind === 'none' ? [] : ['application/json'] } },
@@ -119,7 +124,8 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
         asker: request.asker,
       };
       const answer = output.parse(await handle(core, input));
-      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(answer) };
+      const shown = mask === undefined ? answer : mask(answer);
+      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(shown) };
     },
   };
 };
@@ -170,6 +176,7 @@ export const streamRoute = <Q extends z.ZodType>(
   },
 ): Route => {
   const { query, event, subscribe, ...shared } = route;
+  const mask = makeMask(event);
   return {
     ...shared,
     input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
@@ -179,8 +186,12 @@ export const streamRoute = <Q extends z.ZodType>(
       const last = request.headers['last-event-id'];
       return {
         kind: 'stream',
-        subscribe: (subscriber) =>
-          subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber, request.asker),
+        subscribe: (subscriber) => {
+          const give: typeof subscriber.give = (told) =>
+            subscriber.give(mask === undefined ? told : { ...told, event: mask(told.event) as typeof told.event });
+          const lastId = typeof last === 'string' ? last : undefined;
+          return subscribe(core, asked, lastId, { ...subscriber, give }, request.asker);
+        },
       };
     },
   };
@@ -240,7 +251,7 @@ const checkAccess = ({ access, classification, method }: Route, name: string): v
     assert(classification === 'public', `the route ${name} shows anyone only what is public`);
     return;
   }
-  if (access === 'agent' || access === 'proof') return;
+  if (access === 'agent' || access === 'person' || access === 'proof') return;
   const rule = ruleOf(access.action);
   assert(rule !== undefined, `the route ${name} declares its action`);
   assert(access.at !== undefined, `the route ${name} declares what it reaches`);

@@ -3,7 +3,6 @@
  * subject, or why there is none; nothing here decides what a subject may do with the estate.
  */
 import { CoequalError, fail } from '@coequal/kernel';
-import type { Identify } from '../access/audience.ts';
 import type { Subject } from '../access/subject.ts';
 import { Attempts } from './attempts.ts';
 import { type Cookies, readCookies } from './cookies.ts';
@@ -44,7 +43,7 @@ export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedP
   };
 
   /** @throws REQUEST_FOREIGN, SIGN_IN_NEEDED */
-  const liveOf = (request: IdentityRequest): Live & Seen => {
+  const liveOf = (request: IdentityRequest, looking = false): Live & Seen => {
     const seen = see(request);
     const bearer = bearerOf(request);
     const token = bearer ?? seen.cookies.session;
@@ -52,7 +51,7 @@ export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedP
       token === undefined ? undefined : sessions.find(token, bearer === undefined ? seen.cookies.device : undefined);
     if (live === undefined || (live.session.kind === 'terminal') !== (bearer !== undefined))
       throw fail('SIGN_IN_NEEDED', {});
-    sessions.used(live);
+    if (!looking) sessions.used(live);
     return { ...live, ...seen };
   };
 
@@ -63,17 +62,21 @@ export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedP
     sessions,
     see,
     /** Whom a request is from; undefined: it was meant for another, or comes from a page of another origin. */
-    from: ({ source, headers }: { readonly source: string; readonly headers: IdentityRequest['headers'] }) => {
-      const from = whence(source, headers);
+    from: ({ remote, headers }: Pick<IdentityRequest, 'remote' | 'headers'>): string | undefined => {
+      const from = whence(remote, headers);
       return from.ok && (headers['origin'] === undefined || headers['origin'] === names.origin)
         ? from.source
         : undefined;
     },
     liveOf,
-    /** Who asks, or why nobody does. */
-    identify: (request: IdentityRequest): Subject | CoequalError => {
+    /**
+     * Who asks, or why nobody does. `looking`: only to see whether a stream may go on, which is no use of the session, and not for one
+     * that is locked.
+     */
+    identify: (request: IdentityRequest, looking = false): Subject | CoequalError => {
       try {
-        return sessions.subjectOf(liveOf(request));
+        const live = liveOf(request, looking);
+        return looking && live.session.lockedMs !== null ? fail('SESSION_LOCKED', {}) : sessions.subjectOf(live);
       } catch (error) {
         if (error instanceof CoequalError && error.kind === 'user') return error;
         throw error;
@@ -110,17 +113,3 @@ const reasons = {
   site: 'another site sent it',
   header: 'it lacks the header X-Coequal: 1',
 } as const;
-
-/** As the guard asks: somebody, nobody, or what stands against it. */
-export const identifyBy =
-  ({ liveOf, sessions }: Identity): Identify =>
-  async ({ method, headers, source }) => {
-    try {
-      const { session, ...live } = liveOf({ method, headers, remote: source });
-      const still = (): boolean => sessions.again(session.id)?.session.lockedMs === null;
-      return { subject: sessions.subjectOf({ ...live, session }), still };
-    } catch (error) {
-      if (error instanceof CoequalError && error.code === 'SIGN_IN_NEEDED') return undefined;
-      throw error;
-    }
-  };

@@ -22,6 +22,7 @@ export type EventStore = {
   /** Those that are new; one that is there already is not written again. */
   readonly add: (events: readonly Event[]) => readonly Event[];
   readonly changes: (query: ChangeQuery) => Page<ChangeEvent>;
+  readonly change: (id: string) => ChangeEvent | undefined;
   /** Of a kind, since a time, the oldest first; at most so many, the newest of them. */
   readonly since: (kind: Event['kind'], ms: number, most: number) => readonly Event[];
   readonly prune: (kept: number) => number;

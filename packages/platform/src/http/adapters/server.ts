@@ -63,6 +63,8 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   };
 };
 
+const remoteOf = ({ socket }: FastifyRequest): string => socket.remoteAddress ?? '';
+
 const pathOf = ({ url }: FastifyRequest): string => (url.split('?')[0] ?? '').slice(0, 200);
 
 const addRoute = (app: FastifyInstance, options: ServerOptions, route: Route, guard: Guard): void => {
@@ -73,8 +75,11 @@ const addRoute = (app: FastifyInstance, options: ServerOptions, route: Route, gu
     bodyLimit: Math.max(1, route.limits.bodyBytes),
     // Before anything of the body is read.
     onRequest: async (request) => {
-      const { method, params, query, headers, ip } = request;
-      admitted.set(request, await guard(route, { method, path: pathOf(request), params, query, headers, source: ip }));
+      const { method, params, query, headers } = request;
+      admitted.set(
+        request,
+        await guard(route, { method, path: pathOf(request), params, query, headers, remote: remoteOf(request) }),
+      );
     },
     handler: async (request, reply) => {
       const by = admitted.get(request);
@@ -84,7 +89,7 @@ const addRoute = (app: FastifyInstance, options: ServerOptions, route: Route, gu
       return reply;
     },
     // A request whose body was refused has an end too.
-    onError: async (request, _, error) => admitted.get(request)?.ended(error),
+    onError: async (request, _, error) => admitted.get(request)?.ended(translated(error)),
   });
 };
 
@@ -97,14 +102,14 @@ const answered = async (
 ): Promise<RawAnswer> => {
   const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
   const { params, query, headers } = request;
-  const raw: RawRequest = { params, query, body, headers, asker, remote: request.ip };
+  const raw: RawRequest = { params, query, body, headers, asker, remote: remoteOf(request) };
   const run = async (): Promise<RawAnswer> => {
     const answer = await route.run(core, raw);
     await ended();
     return answer;
   };
   const key = route.method === 'GET' ? undefined : onceKeyOf(headers);
-  if (key === undefined || asker.subject === undefined) return run();
+  if (key === undefined || asker.subject === undefined || typeof route.access === 'string') return run();
   if (route.classification === 'secret')
     throw fail('REQUEST_INVALID', { what: 'What this answers is not kept, so it takes no idempotency key.' });
   const what = { subject: asker.subject.id, request: `${route.method} ${request.url}`, key, body };

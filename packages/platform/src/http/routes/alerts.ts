@@ -1,4 +1,5 @@
 /** Alerts that fire, silences, and rules: Alertmanager's paths and shapes where it has them, so that its tools work here. */
+import { classified, mayHoldValues } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
 import {
   gettableAlert,
@@ -25,59 +26,69 @@ const doing = { classification: 'sensitive', limits: { bodyBytes: limits.http.bo
 const telling = { ...looking, access: 'agent', limits: { bodyBytes: limits.ingest.alertBytes, rate: 'act' } } as const;
 const byId = z.object({ id: z.string().min(1).max(200) });
 const texts = z.record(z.string(), z.string());
+const words = z.record(z.string(), mayHoldValues(z.string()));
 
-const alert = z.object({
-  labels: texts,
-  annotations: texts,
-  startsAt: z.string(),
-  endsAt: z.string(),
-  updatedAt: z.string(),
-  generatorURL: z.string(),
-  fingerprint: z.string(),
-  receivers: z.array(z.object({ name: z.string() })),
-  status: z.object({
-    state: z.enum(['active', 'suppressed']),
-    silencedBy: z.array(z.string()),
-    inhibitedBy: z.array(z.string()),
+const alert = classified(
+  'sensitive',
+  z.object({
+    labels: texts,
+    annotations: words,
+    startsAt: z.string(),
+    endsAt: z.string(),
+    updatedAt: z.string(),
+    generatorURL: z.string(),
+    fingerprint: z.string(),
+    receivers: z.array(z.object({ name: z.string() })),
+    status: z.object({
+      state: z.enum(['active', 'suppressed']),
+      silencedBy: z.array(z.string()),
+      inhibitedBy: z.array(z.string()),
+    }),
   }),
-});
+);
 
-const silence = z.object({
-  id: z.string(),
-  status: z.object({ state: z.enum(['pending', 'active', 'expired']) }),
-  updatedAt: z.string(),
-  startsAt: z.string(),
-  endsAt: z.string(),
-  createdBy: z.string(),
-  comment: z.string(),
-  matchers: z.array(z.object({ name: z.string(), value: z.string(), isRegex: z.boolean(), isEqual: z.boolean() })),
-});
+const silence = classified(
+  'sensitive',
+  z.object({
+    id: z.string(),
+    status: z.object({ state: z.enum(['pending', 'active', 'expired']) }),
+    updatedAt: z.string(),
+    startsAt: z.string(),
+    endsAt: z.string(),
+    createdBy: z.string(),
+    comment: z.string(),
+    matchers: z.array(z.object({ name: z.string(), value: z.string(), isRegex: z.boolean(), isEqual: z.boolean() })),
+  }),
+);
 
 /** As Alertmanager's own API describes it; its reader says what is wrong. */
 const asAlertmanager = z.unknown();
-const taken = z.object({ taken: z.number() });
+const taken = classified('sensitive', z.object({ taken: z.number() }));
 
-const rules = z.object({
-  groups: z.array(
-    z.object({
-      group: z.string(),
-      rules: z.number(),
-      intervalMs: z.number(),
-      evaluatedMs: z.number().nullable(),
-      tookMs: z.number().nullable(),
-      problems: z.array(z.string()),
-    }),
-  ),
-  alerts: z.array(
-    z.object({
-      state: z.enum(['pending', 'firing', 'keep-firing']),
-      labels: texts,
-      annotations: texts,
-      value: z.number().nullable(),
-      activeAtMs: z.number(),
-    }),
-  ),
-});
+const rules = classified(
+  'sensitive',
+  z.object({
+    groups: z.array(
+      z.object({
+        group: z.string(),
+        rules: z.number(),
+        intervalMs: z.number(),
+        evaluatedMs: z.number().nullable(),
+        tookMs: z.number().nullable(),
+        problems: z.array(z.string()),
+      }),
+    ),
+    alerts: z.array(
+      z.object({
+        state: z.enum(['pending', 'firing', 'keep-firing']),
+        labels: texts,
+        annotations: words,
+        value: z.number().nullable(),
+        activeAtMs: z.number(),
+      }),
+    ),
+  }),
+);
 
 export const alertRoutes: readonly Route[] = [
   jsonRoute({
@@ -155,7 +166,7 @@ export const alertRoutes: readonly Route[] = [
     params: nothing,
     query: nothing,
     body: asAlertmanager,
-    output: z.object({ silenceID: z.string() }),
+    output: classified('sensitive', z.object({ silenceID: z.string() })),
     handle: async (core, { body, asker }) => {
       const { silences, clock } = core;
       const read = readSilence(body, clock.now());

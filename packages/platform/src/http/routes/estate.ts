@@ -1,5 +1,6 @@
 /** The estate as it is now, details of databases, changes, and signals with their courses. */
 import {
+  changeEvent,
   changePage,
   changeQuery,
   correlateAnswer,
@@ -38,11 +39,17 @@ const searching = {
   access: { action: 'signal.read', at: 'some' },
   limits: { bodyBytes: limits.http.bodyBytes, rate: 'search' },
 } as const;
+const byId = z.object({ id: z.string().min(1).max(200) });
 const byName = z.object({ name: z.string().min(1).max(200) });
 
 const ofInstance = ({ places }: Core, { params }: Named): Reach => {
   const found = places.instance(byName.safeParse(params).data?.name ?? '');
   return found === undefined ? { reach: 'all' } : { reach: 'any', places: scopesOf(places, found) };
+};
+
+const ofChange = ({ places, events }: Core, { params }: Named): Reach => {
+  const found = events.change(byId.safeParse(params).data?.id ?? '');
+  return found === undefined ? { reach: 'all' } : { reach: 'any', places: scopesOf(places, found.place) };
 };
 
 /** An expression may ask for anything of the store, so only whoever sees all of it may send one. */
@@ -93,6 +100,24 @@ export const estateRoutes: readonly Route[] = [
     handle: ({ events }, { query, asker }) => {
       const { items, next } = events.changes(query);
       return { items: items.filter(({ place }) => asker.sees(place)), next };
+    },
+  }),
+  jsonRoute({
+    ...looking,
+    access: { action: 'literal.reveal', at: ofChange },
+    limits: { bodyBytes: 0, rate: 'act' },
+    shows: 'values',
+    method: 'POST',
+    path: '/api/v1/changes/:id/reveal',
+    summary: 'The change with the values that its text holds. Who saw it, and why, is recorded.',
+    params: byId,
+    query: nothing,
+    body: noBody,
+    output: changeEvent,
+    handle: ({ events }, { params: { id } }) => {
+      const found = events.change(id);
+      if (found === undefined) throw fail('THING_UNKNOWN', { kind: 'change', name: id.slice(0, 100) });
+      return found;
     },
   }),
   jsonRoute({

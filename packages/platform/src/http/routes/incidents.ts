@@ -65,6 +65,23 @@ export const incidentRoutes: readonly Route[] = [
     },
   }),
   jsonRoute({
+    ...on('literal.reveal'),
+    limits: { bodyBytes: 0, rate: 'act' },
+    shows: 'values',
+    method: 'POST',
+    path: '/api/v1/incidents/:id/reveal',
+    summary: 'The incident with the values that its texts hold. Who saw it, and why, is recorded.',
+    params: byId,
+    query: nothing,
+    body: noBody,
+    output: incident,
+    handle: ({ keeper }, { params: { id } }) => {
+      const found = keeper.get(id);
+      if (found === undefined) throw fail('INCIDENT_UNKNOWN', { id: id.slice(0, 100) });
+      return found;
+    },
+  }),
+  jsonRoute({
     ...on('incident.acknowledge'),
     method: 'POST',
     path: '/api/v1/incidents/:id/acknowledge',

@@ -1,5 +1,5 @@
 /** What the platform says of itself: health, metrics, and the document of its API. */
-import { platformHealth } from '@coequal/contract';
+import { classified, platformHealth } from '@coequal/contract';
 import { prometheusContentType, prometheusText } from '@coequal/kernel';
 import { z } from 'zod';
 import { jsonRoute, noBody, nothing, type Route, textRoute } from '../route.ts';
@@ -53,7 +53,7 @@ export const makeOwnRoutes = (document: () => Readonly<Record<string, unknown>>)
     params: nothing,
     query: nothing,
     body: noBody,
-    output: z.record(z.string(), z.unknown()),
+    output: classified('public', z.record(z.string(), z.unknown())),
     handle: () => ({ ...document() }),
   }),
 ];
