@@ -188,23 +188,24 @@ describe('sessions', () => {
     expect(subjectOf(ann)).toEqual(code('SIGN_IN_NEEDED'));
   });
 
-  test('open streams end with them, and when they are locked', async () => {
+  test('open streams end with them, and when they are locked; looking is no use', async () => {
     const ann = await firstMember(tried);
-    const { sessions, signOut } = tried.identity;
-    const ended: string[] = [];
-    const follow = (name: string) => sessions.follow(ann.browser.live(tried).session.id, () => ended.push(name));
-    follow('locked');
-    follow('left')();
-    tried.clock.atMs += identityLimits.session.idleMs;
-    sessions.sweep();
-    expect(ended).toEqual(['locked']);
-    follow('never');
-    expect(ended).toEqual(['locked', 'never']);
+    const { identify, sessions, signOut } = tried.identity;
+    const look = () => identify(ann.browser.request(), true);
+    for (let at = 0; at < identityLimits.session.idleMs; at += minute) {
+      expect(look()).toMatchObject({ kind: 'person' });
+      tried.clock.atMs += minute;
+    }
+    expect(look()).toEqual(code('SESSION_LOCKED'));
     await stepUp(tried, ann);
-    follow('signed out');
+    expect(look()).toMatchObject({ kind: 'person' });
     await signOut(ann.browser.live(tried));
-    expect(ended).toEqual(['locked', 'never', 'signed out']);
+    expect(look()).toEqual(code('SIGN_IN_NEEDED'));
     expect(subjectOf(ann)).toEqual(code('SIGN_IN_NEEDED'));
+    await signIn(tried, ann.browser, ann.authenticator);
+    tried.clock.atMs += identityLimits.session.mostMs;
+    sessions.sweep();
+    expect(tried.ports.store.sessions.open()).toEqual([]);
   });
 
   test('a stolen cookie is worth nothing at another device', async () => {
@@ -360,12 +361,8 @@ describe('people', () => {
   test('who is revoked loses sessions, streams, devices and passkeys at once', async () => {
     const ann = await firstMember(tried);
     const bob = await nextMember(tried, ann, 'bob', ['operator']);
-    let ended = false;
-    tried.identity.sessions.follow(bob.browser.live(tried).session.id, () => {
-      ended = true;
-    });
     await tried.identity.people.revoke(ann.browser.live(tried), bob.enrolled.person);
-    expect(ended).toBe(true);
+    expect(tried.identity.identify(bob.browser.request(), true)).toEqual(code('SIGN_IN_NEEDED'));
     expect(subjectOf(bob)).toEqual(code('SIGN_IN_NEEDED'));
     await expect(signIn(tried, bob.browser, bob.authenticator)).rejects.toEqual(code('SIGN_IN_FAILED'));
     const [recovery = ''] = bob.enrolled.recoveryCodes;

@@ -1,6 +1,6 @@
 /**
  * Sessions: opaque tokens, kept as hashes, of one device each. What is asked is read from the store each time, so that what was revoked is
- * over at once. Idle ones are locked, old ones end, and whoever follows one (an open stream of events) hears of both.
+ * over at once. Idle ones are locked, old ones end; open streams of events look again every other second.
  */
 import type { Factor, Subject } from '../access/subject.ts';
 import { identityLimits } from './limits.ts';
@@ -26,7 +26,6 @@ export const terminalPrefix = 'cqt_';
 
 export class Sessions {
   readonly #ports: IdentityPorts;
-  readonly #followers = new Map<string, Set<() => void>>();
 
   constructor(ports: IdentityPorts) {
     this.#ports = ports;
@@ -94,11 +93,9 @@ export class Sessions {
     this.#ports.store.sessions.factor(session.id, factor, bound, this.#ports.clock.now());
   }
 
-  /** True: it was there. Its streams end now. */
+  /** True: it was there. */
   end(id: string, why: string): boolean {
-    const ended = this.#ports.store.sessions.end(id, this.#ports.clock.now(), why);
-    this.#letGo(id);
-    return ended;
+    return this.#ports.store.sessions.end(id, this.#ports.clock.now(), why);
   }
 
   endOf(person: string, why: string, but?: string): number {
@@ -118,28 +115,11 @@ export class Sessions {
     );
   }
 
-  /** Calls `end` once when the session ends or is locked. The function that is returned forgets it. */
-  follow(id: string, end: () => void): () => void {
-    const live = this.again(id);
-    if (live === undefined || live.session.lockedMs !== null) {
-      end();
-      return () => undefined;
-    }
-    const followers = this.#followers.get(id) ?? new Set();
-    this.#followers.set(id, followers);
-    followers.add(end);
-    return () => {
-      followers.delete(end);
-      if (followers.size === 0 && this.#followers.get(id) === followers) this.#followers.delete(id);
-    };
-  }
-
   /** Locks what is idle, ends what is old, forgets what is long over. */
   sweep(): void {
     const { store, clock } = this.#ports;
     const nowMs = clock.now();
-    for (const session of store.sessions.open())
-      if (this.#live(session)?.session.lockedMs !== null) this.#letGo(session.id);
+    for (const session of store.sessions.open()) this.#live(session);
     store.prune(nowMs, identityLimits.keptMs);
   }
 
@@ -162,11 +142,5 @@ export class Sessions {
 
   #endAll(sessions: readonly Session[], why: string): number {
     return sessions.filter(({ id }) => this.end(id, why)).length;
-  }
-
-  #letGo(id: string): void {
-    const followers = this.#followers.get(id);
-    this.#followers.delete(id);
-    for (const end of followers ?? []) end();
   }
 }
