@@ -185,7 +185,15 @@ const platform: fc.Arbitrary<Platform> = fc
   .tuple(
     folder.map((path) => `/platform${path}`),
     optional(fc.record({ store: fc.constant('metrics'), coarseStore: fc.constant('far') })),
-    optional(fc.record({ knowledge: folder, weights: folder, agentTokenFile: folder })),
+    optional(
+      fc.record({
+        knowledge: folder,
+        weights: folder,
+        agentTokenFile: folder,
+        url: fc.constant('https://a.example'),
+        keyRing: folder,
+      }),
+    ),
     fc.array(folder, { maxLength: 3 }),
     fc.boolean(),
     fc.integer({ min: 2, max: 120 }),
@@ -194,6 +202,7 @@ const platform: fc.Arbitrary<Platform> = fc
   .map(([stateFolder, stores, files, rules, resolved, liveMinutes, liveMemoryBytes]) => ({
     ...{ name: 'watch', host: 'host-0', address: '127.0.0.1', port: 9_620, stateFolder, ...stores, ...files, rules },
     webhooks: [{ url: 'https://chat.example/a?b=c', resolved }],
+    trustedProxies: ['10.0.9.0/24'],
     ...{ liveMinutes, liveSignals: 20_000, liveMemoryBytes },
   }));
 

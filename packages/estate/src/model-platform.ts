@@ -17,6 +17,11 @@ export type Platform = {
   readonly knowledge?: string;
   readonly weights?: string;
   readonly agentTokenFile?: string;
+  /** What browsers call it; `http://localhost` and its port unless given. */
+  readonly url?: string;
+  /** Addresses and networks whose word about where a request comes from counts. */
+  readonly trustedProxies: readonly string[];
+  readonly keyRing?: string;
   readonly liveMinutes: number;
   readonly liveSignals: number;
   readonly liveMemoryBytes: number;

@@ -5,7 +5,19 @@ import type { EstateFile } from './schema.ts';
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, weights, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
+  const {
+    store,
+    coarseStore,
+    knowledge,
+    weights,
+    agentTokenFile,
+    liveMemory,
+    stateFolder,
+    webhooks,
+    url,
+    keyRing,
+    ...rest
+  } = file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -20,6 +32,8 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(knowledge === undefined ? {} : { knowledge }),
     ...(weights === undefined ? {} : { weights }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
+    ...(url === undefined ? {} : { url }),
+    ...(keyRing === undefined ? {} : { keyRing }),
   };
 };
 

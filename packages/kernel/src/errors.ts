@@ -8,6 +8,7 @@
  */
 
 import { accessErrors } from './errors-access.ts';
+import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
@@ -320,6 +321,7 @@ const registry = {
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
   ...trustErrors,
+  ...identityErrors,
   ...accessErrors,
   // Proof
   HISTORY_INVALID: {

@@ -10,6 +10,9 @@ import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts'
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
+import { openIdentity } from '../identity/adapters/open.ts';
+import { readPage } from '../identity/adapters/page.ts';
+import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
@@ -147,13 +150,18 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
+  const { identity, close } = await openIdentity(
+    { ...platform, title: estate.name, url: platform.url, keyRing: platform.keyRing },
+    { database, audit, clock, log },
+  );
+  closing.push(close);
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const routes = allRoutes({
-    ...{ version, accounts },
+    ...{ version, accounts, people: { identity, page: readPage() } },
     takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
   });
   const server = await startServer({
-    ...{ core: heart.core, routes, accounts, audit, agentToken },
+    ...{ core: heart.core, routes, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   const ended = new AbortController();
@@ -161,7 +169,17 @@ const open = async (
   heart
     .refill(ended.signal)
     .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
+  await tellFirstCode(identity);
   return { heart, server, rules: () => rules };
+};
+
+/** On the terminal and nowhere else: the log goes to other places, and to other people. */
+const tellFirstCode = async ({ firstCode, names }: Identity): Promise<void> => {
+  const code = await firstCode();
+  if (code !== undefined)
+    process.stderr.write(
+      `Nobody is enrolled yet. Within an hour, open ${names.origin}/identity/enrol and enter ${code}\n`,
+    );
 };
 
 const clientOf = (estate: Estate, store: MetricStore | undefined): StoreClient | undefined => {
