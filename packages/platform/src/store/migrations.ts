@@ -2,7 +2,7 @@
  * The shape of the platform's database as steps, each with its way back. A step that has been released never changes: what comes
  * later is another step.
  */
-import { identityMigration } from '../identity/migration.ts';
+import { directoryMigration, identityMigration } from '../identity/migration.ts';
 
 export type Migration = { readonly name: string; readonly up: string; readonly down: string };
 
@@ -73,4 +73,5 @@ export const migrations: readonly Migration[] = [
     down: 'DROP TABLE once; DROP TABLE service_account;',
   },
   identityMigration,
+  directoryMigration,
 ];
