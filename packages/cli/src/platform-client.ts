@@ -22,6 +22,8 @@ export type PlatformFlags = {
 export type PlatformClient = {
   readonly url: string;
   readonly get: <T extends z.ZodType>(path: string, schema: T) => Promise<z.output<T>>;
+  /** What it answers as it stands. */
+  readonly text: (path: string) => Promise<string>;
   readonly send: <T extends z.ZodType>(
     method: 'POST' | 'DELETE',
     path: string,
@@ -57,6 +59,11 @@ export const platformClient = async (
   };
   return {
     url,
+    text: async (path) => {
+      const answer = await answerOf(world, url, path, { headers: shown }, 'text');
+      if (!answer.ok) throw refusal(url, answer.body);
+      return String(answer.body);
+    },
     get: (path, schema) => ask(path, { headers: shown }, schema),
     send: (method, path, body, schema) =>
       ask(
@@ -74,12 +81,14 @@ const answerOf = async (
   url: string,
   path: string,
   request: RequestInit,
+  kind: 'json' | 'text' = 'json',
 ): Promise<{ readonly ok: boolean; readonly body: unknown }> => {
   try {
     const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
     const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
     const text = await response.text();
-    return { ok: response.ok, body: text === '' ? undefined : JSON.parse(text) };
+    const plain = response.ok && (kind === 'text' || text === '');
+    return { ok: response.ok, body: plain ? (kind === 'text' ? text : undefined) : JSON.parse(text) };
   } catch (error) {
     if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
     const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));

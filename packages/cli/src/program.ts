@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
+import { addAccessCommands } from './commands/access.ts';
 import { addAgentCommands } from './commands/agent.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addBenchCommand } from './commands/bench.ts';
@@ -81,6 +82,7 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);
   addServiceAccountCommands(program, world);
+  addAccessCommands(program, world);
   addKeyCommands(program, world, outcome);
   addAuditCommands(program, world, outcome);
   addLoginCommands(program, world, outcome);

@@ -7,12 +7,12 @@ import { pageOf } from './problem.ts';
 export const roleNames = ['viewer', 'operator', 'approver', 'security-admin', 'auditor'] as const;
 
 /** Everywhere, or names of the estate. */
-const scope = z.union([z.literal('*'), z.array(name).min(1).max(1_000)]);
+export const grantScope = z.union([z.literal('*'), z.array(name).min(1).max(1_000)]);
 
 export const grant = z.strictObject({
   role: z.enum(roleNames),
-  services: scope.default('*'),
-  sites: scope.default('*'),
+  services: grantScope.default('*'),
+  sites: grantScope.default('*'),
 });
 
 export const grants = z.array(grant).min(1).max(50);
@@ -47,6 +47,12 @@ export const serviceAccountPage = classified('sensitive', pageOf(serviceAccount)
 export const serviceAccountToken = classified(
   'sensitive',
   z.object({ account: serviceAccount, token: classified('secret', z.string()) }),
+);
+
+/** A copy of the platform's database, on the platform's machine. */
+export const platformBackup = classified(
+  'sensitive',
+  z.object({ file: z.string(), bytes: z.number().int(), sha256: z.string() }),
 );
 
 export type Grant = z.output<typeof grant>;

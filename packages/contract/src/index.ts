@@ -1,6 +1,7 @@
 export {
   type Grant,
   grants,
+  platformBackup,
   roleNames,
   type ServiceAccountView,
   serviceAccount,
@@ -8,6 +9,7 @@ export {
   serviceAccountRequest,
   serviceAccountToken,
 } from './access.ts';
+export { type AccessReview, type AccessReviewEntry, accessReview, accessReviewQuery } from './access-review.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
 export {
@@ -67,6 +69,7 @@ export {
   type IncidentDiagnosis,
   incident,
   type RankedCause,
+  rankedCause,
   type Severity,
   type TimelineEntry,
 } from './incidents.ts';

@@ -51,6 +51,7 @@ export const rangeAnswer = classified(
 
 export const correlateRequest = z.object({
   name: z.string().min(1).max(500),
+  /** As many as it takes to mean one signal. */
   labels: labels.default({}),
   fromMs: z.number(),
   toMs: z.number(),
@@ -63,6 +64,9 @@ export const correlateRequest = z.object({
 export const correlateAnswer = classified(
   'sensitive',
   z.object({
+    source: z.enum(['live', 'store']),
+    /** False: the time was over before everything was searched. */
+    whole: z.boolean(),
     searched: z.number().int(),
     correlated: z.array(
       z.object({

@@ -186,7 +186,13 @@ const platform: fc.Arbitrary<Platform> = fc
     folder.map((path) => `/platform${path}`),
     optional(fc.record({ store: fc.constant('metrics'), coarseStore: fc.constant('far') })),
     optional(
-      fc.record({ knowledge: folder, agentTokenFile: folder, url: fc.constant('https://a.example'), keyRing: folder }),
+      fc.record({
+        knowledge: folder,
+        weights: folder,
+        agentTokenFile: folder,
+        url: fc.constant('https://a.example'),
+        keyRing: folder,
+      }),
     ),
     fc.array(folder, { maxLength: 3 }),
     fc.boolean(),

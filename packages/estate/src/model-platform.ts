@@ -50,6 +50,7 @@ export type Platform = {
   readonly rules: readonly string[];
   readonly webhooks: readonly { readonly url: string; readonly tokenFile?: string; readonly resolved: boolean }[];
   readonly knowledge?: string;
+  readonly weights?: string;
   readonly agentTokenFile?: string;
   /** What browsers call it; `http://localhost` and its port unless given. */
   readonly url?: string;

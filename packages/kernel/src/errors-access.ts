@@ -43,6 +43,18 @@ export const accessErrors = {
     message: 'There is a service account {name} already.',
     advice: 'Revoke it first, or give the new one another name.',
   },
+  PLATFORM_STEP_UNKNOWN: {
+    kind: 'user',
+    retry: false,
+    message: 'The database has no step {step}; it has {known}.',
+    advice: 'Name the newest step that the earlier version knows: its `--check` refuses the others by name.',
+  },
+  BACKUP_INVALID: {
+    kind: 'user',
+    retry: false,
+    message: '{path} is no copy of a platform’s database that can be used: {reason}.',
+    advice: 'Name a file that `coequal platform backup` wrote; nothing was changed.',
+  },
   IDEMPOTENCY_KEY_REUSED: {
     kind: 'user',
     retry: false,

@@ -97,7 +97,7 @@ export {
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
 export { resending } from './store/resend.ts';
-export type { StoreResult, StoreSeries } from './store/results.ts';
+export { parseStoreAnswer, type StoreResult, type StoreSeries } from './store/results.ts';
 export {
   type Column,
   type Columns,

@@ -63,6 +63,25 @@ test('at the machine: the token is in a file for its owner alone, and nowhere el
   expect([audited.code, audited.out]).toEqual([0, expect.stringContaining('"watch"')]);
 });
 
+test('the database goes back to an earlier shape and is restored, and both are recorded', async () => {
+  await add('--role', 'viewer');
+  const state = join(folder, 'state');
+  const back = await runIn(['platform', 'back', '001-incidents-and-events', '--config', config, '--json']);
+  const { steps, backup } = JSON.parse(back.out) as { steps: string[]; backup: string };
+  expect([back.code, steps.includes('002-access')]).toEqual([0, true]);
+  const restored = await runIn(['platform', 'restore', backup, '--config', config, '--json']);
+  expect([restored.code, JSON.parse(restored.out)]).toMatchObject([0, { restored: backup, aside: expect.any(String) }]);
+  expect((await runIn(['service-account', 'revoke', 'grafana', '--at-machine', '--config', config])).code).toBe(0);
+  const none = await runIn(['platform', 'back', 'none', '--config', config]);
+  expect([none.code, none.told]).toEqual([2, expect.stringContaining('has no step none')]);
+  expect((await runIn(['platform', 'restore', config, '--config', config])).told).toContain('BACKUP_INVALID');
+  const file = join(folder, 'audit.csv');
+  await runIn(['audit', 'export', join(state, 'audit'), '--out', file, '--format', 'csv']);
+  const recorded = await readFile(file, 'utf8');
+  for (const action of ['service-account.add', 'platform.step-back', 'platform.restore'])
+    expect(recorded).toContain(action);
+});
+
 test('what cannot be given is refused', async () => {
   expect((await add('--role', 'root')).told).toContain('viewer');
   expect((await add('--role', 'viewer', '--days', '0')).code).toBe(2);
@@ -107,6 +126,39 @@ test('over the API the token and the reason are shown', async () => {
     ['POST /api/v1/service-accounts', 'Bearer session-of-kim', 'dashboards%20%E2%80%93%20all'],
     ['GET /api/v1/service-accounts', 'Bearer session-of-kim', undefined],
     ['DELETE /api/v1/service-accounts/grafana', 'Bearer session-of-kim', 'mailed'],
+  ]);
+  server.close();
+});
+
+test('a review is asked for with its day and zone, and printed as lines, as a table, or as it is', async () => {
+  const asked: string[] = [];
+  const entry = {
+    ...{ subject: { kind: 'person', id: 'p', name: 'ann' }, role: 'operator', services: ['bank'], sites: '*' },
+    ...{ givenBy: 'kim', fromMs: 0, toMs: null, endedBy: null, actions: ['query.kill'] },
+  };
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    request.resume();
+    if (request.url?.includes('Mars') === true) {
+      const told = { type: 'about:blank', title: 'x', status: 400, detail: 'There is no time zone Mars.', code: 'X' };
+      response.writeHead(400).end(JSON.stringify(told));
+    } else if (request.url?.includes('.csv') === true) response.end('kind,name\r\nperson,ann\r\n');
+    else response.end(JSON.stringify({ fromMs: 0, toMs: 1, items: [entry] }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  const review = (...flags: readonly string[]) => runIn(['access', 'review', '--platform', url, ...flags]);
+  expect((await review('--on', '2026-03-01', '--zone', 'Asia/Shanghai')).out).toMatch(
+    /person ann +operator +bank +all +1970-01-01 00:00 +kim/,
+  );
+  expect((await review('--csv')).out).toBe('kind,name\r\nperson,ann\r\n');
+  expect(JSON.parse((await review('--json')).out)).toEqual({ fromMs: 0, toMs: 1, items: [entry] });
+  const wrong = await review('--csv', '--zone', 'Mars');
+  expect([wrong.code, wrong.out, wrong.told]).toEqual([2, '', expect.stringContaining('There is no time zone Mars.')]);
+  expect(asked.slice(0, 2)).toEqual([
+    '/api/v1/access-review?zone=Asia%2FShanghai&on=2026-03-01',
+    '/api/v1/access-review.csv?zone=UTC',
   ]);
   server.close();
 });

@@ -42,6 +42,8 @@ export const actions = {
   'alert.read': look,
   'rule.read': look,
   'platform.read': { ...look, roles: [...lookers, 'security-admin'] },
+  /** A copy of the platform's own database, left where it lies. */
+  'platform.backup': { ...attend, roles: ['operator'] },
   'incident.acknowledge': attend,
   'incident.assign': attend,
   'incident.comment': attend,

@@ -5,6 +5,7 @@ import { type Heart, makeHeart } from '../heart.ts';
 import { Silences } from '../notify/silences.ts';
 import type { PlatformSettings } from '../settings.ts';
 import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
+import { type Backup, takeBackup } from '../store/adapters/backup.ts';
 import { openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
@@ -14,6 +15,7 @@ export type BarePlatform = {
   readonly heart: Heart;
   readonly accounts: ServiceAccounts;
   readonly once: OnceStore;
+  readonly takeBackup: () => Promise<Backup>;
   readonly close: () => void;
 };
 
@@ -36,5 +38,6 @@ export const openBarePlatform = (options: {
     onLook: () => undefined,
   });
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
-  return { heart, accounts, once: makeOnceStore(database), close: () => database.close() };
+  const copy = () => takeBackup(database, folder, clock.now());
+  return { heart, accounts, once: makeOnceStore(database), takeBackup: copy, close: () => database.close() };
 };

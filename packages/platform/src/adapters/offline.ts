@@ -1,15 +1,14 @@
 /**
- * Service accounts of a platform that does not run, for whoever sits at its machine: the first of them cannot be made over an API that
- * knows nobody. A service account can look and attend to incidents, no more. It is recorded like everything else.
+ * What somebody at its machine does to a platform that does not run: its first service accounts, which an API that knows nobody could not make; a copy
+ * of its database put back; and the way back to an earlier version. A service account can look and attend to incidents, no more.
  */
-import { type Clock, type Log, silentLog } from '@coequal/kernel';
+import { mkdir } from 'node:fs/promises';
 import { type NewAccount, ServiceAccounts } from '../access/service-accounts.ts';
 import type { PlatformSettings } from '../settings.ts';
 import { makeAccountStore } from '../store/adapters/accounts.ts';
-import { openDatabase } from '../store/adapters/database.ts';
-import { openAudit } from './audit.ts';
-
-export type OfflinePorts = { readonly clock: Clock; readonly user: string; readonly log?: Log };
+import { copyAside, restoreBackup } from '../store/adapters/backup.ts';
+import { openDatabase, stepBack } from '../store/adapters/database.ts';
+import { type OfflinePorts, recordOffline } from './record-offline.ts';
 
 /** The token. One of the same name is revoked. @throws PLATFORM_ALREADY_RUNNING, GRANTS_REFUSED, AUDIT_UNWRITABLE */
 export const addServiceAccountOffline = (
@@ -18,7 +17,7 @@ export const addServiceAccountOffline = (
   ports: OfflinePorts,
 ): Promise<string> => {
   const by = `os:${ports.user}`;
-  return recorded(settings, 'service-account.add', wanted.name, ports, (accounts) => {
+  return onAccounts(settings, 'service-account.add', wanted.name, ports, (accounts) => {
     if (accounts.list().some(({ name, revokedMs }) => name === wanted.name && revokedMs === null))
       accounts.revoke(wanted.name, by);
     return accounts.add({ ...wanted, by }).token;
@@ -31,30 +30,44 @@ export const revokeServiceAccountOffline = async (
   name: string,
   ports: OfflinePorts,
 ): Promise<void> => {
-  const by = `os:${ports.user}`;
-  await recorded(settings, 'service-account.revoke', name, ports, (accounts) => accounts.revoke(name, by));
+  const revoke = (accounts: ServiceAccounts) => accounts.revoke(name, `os:${ports.user}`);
+  await onAccounts(settings, 'service-account.revoke', name, ports, revoke);
 };
 
-const recorded = async <T>(
+const onAccounts = <T>(
   settings: PlatformSettings,
   action: string,
   target: string,
-  { clock, user, log = silentLog }: OfflinePorts,
+  ports: OfflinePorts,
   work: (accounts: ServiceAccounts) => T,
 ): Promise<T> => {
   const database = openDatabase(settings.platform.stateFolder);
-  try {
-    const audit = await openAudit(settings, clock, log);
-    try {
-      const entry = { actor: `os:${user}`, action, target };
-      await audit.write({ ...entry, result: 'asked' });
-      const done = work(new ServiceAccounts(makeAccountStore(database), clock));
-      await audit.write({ ...entry, result: 'done' });
-      return done;
-    } finally {
-      await audit.close();
-    }
-  } finally {
-    database.close();
-  }
+  const run = () => work(new ServiceAccounts(makeAccountStore(database), ports.clock));
+  return recordOffline(settings, { action, target }, ports, run).finally(() => database.close());
+};
+
+/** Where the database lies now that was there before. @throws BACKUP_INVALID, PLATFORM_ALREADY_RUNNING, PLATFORM_DATABASE_NEWER */
+export const restorePlatform = async (
+  settings: PlatformSettings,
+  backup: string,
+  ports: OfflinePorts,
+): Promise<string | null> => {
+  const { stateFolder } = settings.platform;
+  await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+  return recordOffline(settings, { action: 'platform.restore', target: backup }, ports, () =>
+    restoreBackup(stateFolder, backup, ports.clock.now()),
+  );
+};
+
+/** The steps that were taken back, and the copy that was made before. @throws PLATFORM_STEP_UNKNOWN, PLATFORM_ALREADY_RUNNING */
+export const takePlatformBack = (
+  settings: PlatformSettings,
+  to: string,
+  ports: OfflinePorts,
+): Promise<{ readonly steps: readonly string[]; readonly backup: string }> => {
+  const { stateFolder } = settings.platform;
+  return recordOffline(settings, { action: 'platform.step-back', target: to }, ports, async () => {
+    const backup = await copyAside(stateFolder, ports.clock.now());
+    return { steps: stepBack(stateFolder, to), backup };
+  });
 };

@@ -2,7 +2,6 @@
  * One platform from the command line to its end: reads the estate, opens its database, listens, looks twice a second, and ends in
  * order on SIGTERM and SIGINT; SIGHUP reads the rule files again. What can be wrong is told in one line, and the exit code is 2.
  */
-import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
@@ -19,13 +18,15 @@ import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
 import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
+import { takeBackup } from '../store/adapters/backup.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
 import { openAudit } from './audit.ts';
+import { openDiagnosing } from './diagnosing.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
-import { openKnowledge } from './knowledge.ts';
+import { openKnowledge, readWeights } from './knowledge.ts';
 import { openMetricsStore } from './metrics-store.ts';
 import { type OpenedRules, openRules } from './rules.ts';
 
@@ -61,6 +62,7 @@ const check = async ({ json }: PlatformArguments, settings: PlatformSettings): P
   const { platform, store } = settings;
   await secretOf(settings);
   openKnowledge(platform.knowledge);
+  await readWeights(platform.weights);
   for (const file of platform.rules) {
     const parsed = parseRuleFile(file, await readText(file, ruleFileBytes, 'Name rule files that are there.'));
     if (!parsed.ok)
@@ -114,6 +116,7 @@ const open = async (
   closing.push(() => audit.close());
   audit.start();
   const knowledge = openKnowledge(platform.knowledge);
+  const weights = await readWeights(platform.weights);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
   const url = `http://${platform.address.includes(':') ? `[${platform.address}]` : platform.address}:${platform.port}`;
@@ -125,6 +128,8 @@ const open = async (
   if (store !== undefined) closing.push(() => store.close());
   const headroom = client === undefined ? undefined : watchHeadroom(estate, client, clock, log);
   if (headroom !== undefined) closing.push(() => headroom.close());
+  const diagnosing = openDiagnosing({ estate, weights, knowledge: knowledge.now, clock });
+  closing.push(() => diagnosing.close());
   let rules: OpenedRules | undefined;
   let notifier: ReturnType<typeof startNotifier> | undefined;
   const heart = makeHeart({
@@ -134,8 +139,8 @@ const open = async (
     rules: () => rules,
     headroom: () => headroom,
     onLook: (incidents) => notifier?.look(incidents),
-    diagnose: (scene) => diagnoseIncident({ ...scene, knowledge: knowledge.now() }),
-    learn: ({ id, place }, cause, scene) => knowledge.learn(id, cause, place, scene),
+    diagnose: diagnosing.diagnose,
+    learn: async ({ id, place }, cause, scene) => knowledge.add(await diagnosing.learn(id, cause, place, scene)),
   });
   const { counters, places } = heart.core;
   notifier = startNotifier({ platform, url, silences, documents, clock, log, counters });
@@ -158,12 +163,20 @@ const open = async (
   );
   closing.push(close);
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
+  const routes = allRoutes({
+    ...{ version, accounts, people: { identity, page: readPage() } },
+    takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
+  });
   const server = await startServer({
-    ...{ core: heart.core, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
-    routes: allRoutes(version, accounts, { identity, page: readPage() }),
+    ...{ core: heart.core, routes, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   await tellFirstCode(identity);
+  const ended = new AbortController();
+  closing.push(() => ended.abort());
+  heart
+    .refill(ended.signal)
+    .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
   return { heart, server, rules: () => rules };
 };
 

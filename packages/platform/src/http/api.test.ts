@@ -21,7 +21,7 @@ const platform = openBarePlatform({
   settings: platformSettings(tryEstate(), undefined),
   ...{ folder, clock: systemClock, random: seededRandom(1), log: silentLog },
 });
-const { heart, accounts, once } = platform;
+const { heart, accounts, once, takeBackup } = platform;
 const person = bearerOf(accounts, 'ops', everywhere('operator'));
 let server: Server;
 let url = '';
@@ -29,7 +29,7 @@ let url = '';
 beforeAll(async () => {
   server = await startServer({
     core: heart.core,
-    routes: allRoutes('1', accounts),
+    routes: allRoutes({ version: '1', accounts, takeBackup }),
     ...{ accounts, once, audit: tryAudit() },
     address: '127.0.0.1',
     port: 0,
@@ -324,7 +324,7 @@ test('events stream, and a reader that comes back gets what it missed', async ()
 
 describe('the table of routes', () => {
   test('each one declares who may, what it holds and its limits, and the document tells of all', async () => {
-    const routes = allRoutes('1', accounts);
+    const routes = allRoutes({ version: '1', accounts, takeBackup });
     const { paths, openapi } = await get(
       '/api/openapi.json',
       z.object({ openapi: z.string(), paths: z.record(z.string(), z.record(z.string(), z.unknown())) }),

@@ -22,9 +22,9 @@ const platform = openBarePlatform({
   ...{ folder, clock: systemClock, random: seededRandom(2) },
   log: (...line) => void logged.push(JSON.stringify(line)),
 });
-const { heart, accounts, once } = platform;
+const { heart, accounts, once, takeBackup } = platform;
 const audit = tryAudit();
-const routes = allRoutes('1', accounts);
+const routes = allRoutes({ version: '1', accounts, takeBackup });
 const identify: Identify = () => ({
   ...{ kind: 'person', id: 'ann', name: 'ann', grants: [everywhere('operator')] },
   session: {

@@ -31,9 +31,9 @@ const platform = openBarePlatform({
     log: silentLog,
   },
 });
-const { heart, accounts, once } = platform;
+const { heart, accounts, once, takeBackup } = platform;
 const audit = tryAudit();
-const routes = allRoutes('1', accounts);
+const routes = allRoutes({ version: '1', accounts, takeBackup });
 const guarded = routes.filter(({ access }) => typeof access !== 'string');
 
 /** Sessions as identity will give them: a header names one here. */

@@ -150,15 +150,22 @@ export const bytesRoute = (
   };
 };
 
-export const textRoute = (
-  route: Shared & { readonly type: string; readonly handle: (core: Core) => string | Promise<string> },
+export const textRoute = <Q extends z.ZodType>(
+  route: Shared & {
+    readonly query: Q;
+    readonly type: string;
+    readonly handle: (core: Core, query: z.output<Q>) => string | Promise<string>;
+  },
 ): Route => {
-  const { type, handle, ...shared } = route;
+  const { query, type, handle, ...shared } = route;
   return {
     ...shared,
-    input: { params: nothing, query: nothing, body: { kind: 'none', schema: noBody, types: [] } },
+    input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
     output: { status: 200, type, schema: undefined },
-    run: async (core) => ({ kind: 'body', status: 200, type, body: await handle(core) }),
+    run: async (core, request) => {
+      const body = await handle(core, parsed(query, request.query, 'query'));
+      return { kind: 'body', status: 200, type, body };
+    },
   };
 };
 

@@ -3,6 +3,7 @@
 import type { ServiceAccounts } from '../access/service-accounts.ts';
 import type { PageFiles } from '../identity/adapters/page.ts';
 import type { Identity } from '../identity/identity.ts';
+import type { Backup } from '../store/adapters/backup.ts';
 import { openApi } from './openapi.ts';
 import type { Route } from './route.ts';
 import { makeAccessRoutes } from './routes/access.ts';
@@ -14,11 +15,19 @@ import { makePeopleRoutes } from './routes/identity-people.ts';
 import { incidentRoutes } from './routes/incidents.ts';
 import { makeIngestRoutes } from './routes/ingest.ts';
 import { makeOwnRoutes } from './routes/own.ts';
+import { makeStoreRoutes } from './routes/store.ts';
 
-export type People = { readonly identity: Identity; readonly page: PageFiles };
+type People = { readonly identity: Identity; readonly page: PageFiles };
 
-/** @param people undefined: a platform that is only measured has none */
-export const allRoutes = (version: string, accounts: ServiceAccounts, people?: People): readonly Route[] => {
+export type RouteParts = {
+  readonly version: string;
+  readonly accounts: ServiceAccounts;
+  readonly takeBackup: () => Promise<Backup>;
+  /** Undefined: a platform that is only measured has none. */
+  readonly people?: People;
+};
+
+export const allRoutes = ({ version, accounts, takeBackup, people }: RouteParts): readonly Route[] => {
   const routes: readonly Route[] = [
     ...makeOwnRoutes(() => openApi(routes, version)),
     ...estateRoutes,
@@ -29,6 +38,7 @@ export const allRoutes = (version: string, accounts: ServiceAccounts, people?: P
       ? []
       : [...makeIdentityRoutes(people.identity), ...makePeopleRoutes(people.identity), ...makePageRoutes(people.page)]),
     ...makeAccessRoutes(accounts),
+    ...makeStoreRoutes(takeBackup),
   ];
   return routes;
 };

@@ -24,7 +24,13 @@ const person = bearerOf(platform.accounts, 'ops', everywhere('operator'));
 const listen = async (): Promise<void> => {
   const { heart, accounts, once } = platform;
   server = await startServer({
-    ...{ core: heart.core, routes: allRoutes('1', accounts), address: '127.0.0.1', port: 0, agentToken: undefined },
+    ...{
+      core: heart.core,
+      routes: allRoutes({ version: '1', accounts, takeBackup: platform.takeBackup }),
+      address: '127.0.0.1',
+      port: 0,
+      agentToken: undefined,
+    },
     ...{ accounts, once, audit: tryAudit() },
   });
   url = `http://127.0.0.1:${server.port}`;

@@ -1,10 +1,17 @@
 /**
  * The shape of the platform's database as steps, each with its way back. A step that has been released never changes: what comes
- * later is another step.
+ * later is another step. A step only adds, so that the release before works on the new shape as well, and processes can be
+ * exchanged one by one in either direction; one that has to do more says that it breaks.
  */
 import { directoryMigration, identityMigration } from '../identity/migration.ts';
 
-export type Migration = { readonly name: string; readonly up: string; readonly down: string };
+export type Migration = {
+  readonly name: string;
+  readonly up: string;
+  readonly down: string;
+  /** The release before cannot work on what this makes. */
+  readonly breaks?: true;
+};
 
 export const migrations: readonly Migration[] = [
   {

@@ -1,10 +1,19 @@
-/** Who may do what: service accounts, their grants, and their end. */
-import { serviceAccount, serviceAccountPage, serviceAccountRequest, serviceAccountToken } from '@coequal/contract';
+/** Who may do what, and who could: service accounts, their grants and their end, and reviews of all grants. */
+import {
+  type AccessReview,
+  accessReview,
+  accessReviewQuery,
+  serviceAccount,
+  serviceAccountPage,
+  serviceAccountRequest,
+  serviceAccountToken,
+} from '@coequal/contract';
 import { z } from 'zod';
+import { dayOf, grantsOfAccounts, type KeptGrant, reviewCsv, reviewOf } from '../../access/review.ts';
 import type { ServiceAccounts } from '../../access/service-accounts.ts';
 import { limits } from '../../limits.ts';
 import type { KeptAccount } from '../../store/port.ts';
-import { jsonRoute, noBody, nothing, type Route } from '../route.ts';
+import { jsonRoute, noBody, nothing, type Route, textRoute } from '../route.ts';
 
 const reading = {
   access: { action: 'access.read', at: 'all' },
@@ -14,7 +23,12 @@ const reading = {
 const changing = { classification: 'sensitive', limits: { bodyBytes: limits.http.bodyBytes, rate: 'act' } } as const;
 const byName = z.object({ name: z.string().min(1).max(200) });
 
-export const makeAccessRoutes = (accounts: ServiceAccounts): readonly Route[] => [
+/** @param people grants of people, as they were given and taken; undefined: there are no people yet */
+export const makeAccessRoutes = (
+  accounts: ServiceAccounts,
+  people: () => readonly KeptGrant[] = () => [],
+): readonly Route[] => [
+  ...reviewRoutes(() => [...grantsOfAccounts(accounts.list()), ...people()]),
   jsonRoute({
     ...reading,
     method: 'GET',
@@ -56,6 +70,33 @@ export const makeAccessRoutes = (accounts: ServiceAccounts): readonly Route[] =>
     handle: (_, { params: { name }, asker }) => shown(accounts.revoke(name, asker.name())),
   }),
 ];
+
+const reviewRoutes = (grants: () => readonly KeptGrant[]): readonly Route[] => {
+  const review = (nowMs: number, { on, zone }: z.output<typeof accessReviewQuery>): AccessReview =>
+    reviewOf(grants(), on === undefined ? { fromMs: nowMs, toMs: nowMs } : dayOf(on, zone));
+  return [
+    jsonRoute({
+      ...reading,
+      method: 'GET',
+      path: '/api/v1/access-review',
+      summary: 'Who can do what now, or who could have done what on a day.',
+      params: nothing,
+      query: accessReviewQuery,
+      body: noBody,
+      output: accessReview,
+      handle: ({ clock }, { query }) => review(clock.now(), query),
+    }),
+    textRoute({
+      ...reading,
+      method: 'GET',
+      path: '/api/v1/access-review.csv',
+      summary: 'The same as a table.',
+      type: 'text/csv; charset=utf-8',
+      query: accessReviewQuery,
+      handle: ({ clock }, query) => reviewCsv(review(clock.now(), query)),
+    }),
+  ];
+};
 
 const shown = ({ tokenHash: _, grants, ...account }: KeptAccount): z.input<typeof serviceAccount> => ({
   ...account,

@@ -1,5 +1,7 @@
 /** The estate as it is now, details of databases, changes, and signals with their courses. */
 import {
+  type CorrelateAnswer,
+  type CorrelateRequest,
   changeEvent,
   changePage,
   changeQuery,
@@ -24,8 +26,10 @@ import { type Asker, scopesOf } from '../../access/audience.ts';
 import type { Reach } from '../../access/decide.ts';
 import { limits } from '../../limits.ts';
 import type { Core } from '../../ports.ts';
+import { correlateLive } from '../../views/correlate.ts';
+import { correlateStored } from '../../views/correlate-stored.ts';
 import { overviewOf } from '../../views/overview.ts';
-import { correlateLive, liveRange, type SeesLabels, searchSignals } from '../../views/signals.ts';
+import { liveRange, type SeesLabels, searchSignals } from '../../views/signals.ts';
 import { storedRange } from '../../views/stored.ts';
 import { jsonRoute, type Named, noBody, nothing, type Route, streamRoute } from '../route.ts';
 
@@ -169,7 +173,7 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: correlateRequest,
     output: correlateAnswer,
-    handle: (core, { body, asker }) => correlateLive(core.window, body, seesLabels(core, asker)),
+    handle: (core, { body, asker }) => correlation(core, body, seesLabels(core, asker)),
   }),
   streamRoute({
     ...looking,
@@ -214,6 +218,13 @@ const seenOf = (core: Core, asker: Asker, event: StreamEvent): StreamEvent | und
     case 'samples':
       return { ...event, samples: event.samples.filter(({ labels }) => asker.sees(core.places.ofLabels(labels))) };
   }
+};
+
+/** The live window where that covers the stretch, or there is nothing else. */
+const correlation = async (core: Core, request: CorrelateRequest, sees: SeesLabels): Promise<CorrelateAnswer> => {
+  const { window, store, places, clock } = core;
+  if (store === undefined || request.fromMs >= core.liveFromMs()) return correlateLive(window, request, sees);
+  return correlateStored({ store, estate: places.estate, clock, sees }, request);
 };
 
 const range = async (core: Core, query: RangeQuery, asker: Asker): Promise<RangeAnswer> => {
