@@ -87,8 +87,8 @@ const answerOf = async (
     const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
     const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
     const text = await response.text();
-    const plain = response.ok && (kind === 'text' || text === '');
-    return { ok: response.ok, body: plain ? (kind === 'text' ? text : undefined) : JSON.parse(text) };
+    if (response.ok && kind === 'text') return { ok: true, body: text };
+    return { ok: response.ok, body: text === '' ? undefined : JSON.parse(text) };
   } catch (error) {
     if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
     const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));

@@ -171,12 +171,12 @@ const open = async (
     ...{ core: heart.core, routes, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
-  await tellFirstCode(identity);
   const ended = new AbortController();
   closing.push(() => ended.abort());
   heart
     .refill(ended.signal)
     .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
+  await tellFirstCode(identity);
   return { heart, server, rules: () => rules };
 };
 

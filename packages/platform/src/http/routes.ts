@@ -1,5 +1,6 @@
 /** All routes of the platform in one table. */
 
+import { grantsOfPeople } from '../access/review.ts';
 import type { ServiceAccounts } from '../access/service-accounts.ts';
 import type { PageFiles } from '../identity/adapters/page.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -17,7 +18,7 @@ import { makeIngestRoutes } from './routes/ingest.ts';
 import { makeOwnRoutes } from './routes/own.ts';
 import { makeStoreRoutes } from './routes/store.ts';
 
-type People = { readonly identity: Identity; readonly page: PageFiles };
+export type People = { readonly identity: Identity; readonly page: PageFiles };
 
 export type RouteParts = {
   readonly version: string;
@@ -37,7 +38,7 @@ export const allRoutes = ({ version, accounts, takeBackup, people }: RouteParts)
     ...(people === undefined
       ? []
       : [...makeIdentityRoutes(people.identity), ...makePeopleRoutes(people.identity), ...makePageRoutes(people.page)]),
-    ...makeAccessRoutes(accounts),
+    ...makeAccessRoutes(accounts, () => grantsOfPeople(people?.identity.given() ?? { people: [], grants: [] })),
     ...makeStoreRoutes(takeBackup),
   ];
   return routes;

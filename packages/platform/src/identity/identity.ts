@@ -103,6 +103,8 @@ export const makeIdentity = (ports: IdentityPorts, settings: IdentitySettings) =
     ldap: settings.ldap,
     oidc: settings.oidc,
     people: new People(ports, sessions),
+    /** Everybody there ever was, and every grant with its beginning and end. */
+    given: () => ({ people: store.people.list(), grants: store.grants.all() }),
     terminals: new Terminals(ports, sessions, attempts),
     signature: (id: string) => readSignature(ports, id),
     /** Ends a session by whoever has it. */
