@@ -51,6 +51,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
  */
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['platform'],
+  platform: ['engines'],
   'mysql-wire': ['engines'],
   gateway: ['engines'],
   signals: ['engines', 'trust'],

@@ -203,6 +203,23 @@ const platform: fc.Arbitrary<Platform> = fc
     ...{ name: 'watch', host: 'host-0', address: '127.0.0.1', port: 9_620, stateFolder, ...stores, ...files, rules },
     webhooks: [{ url: 'https://chat.example/a?b=c', resolved }],
     trustedProxies: ['10.0.9.0/24'],
+    ldap: {
+      ...{
+        url: 'ldaps://a.example',
+        account: 'cn=a,dc=b',
+        passwordFile: stateFolder,
+        peopleBase: 'dc=b',
+        groupBase: 'dc=c',
+      },
+      ...{
+        peopleFilter: '(a=*)',
+        nameAttribute: 'uid',
+        displayAttribute: 'cn',
+        idAttribute: 'id',
+        memberAttribute: 'm',
+      },
+      ...{ roles: [{ group: 'ops', role: 'operator', services: ['bank'], sites: '*' }], pollMs: 61_000 },
+    },
     ...{ liveMinutes, liveSignals: 20_000, liveMemoryBytes },
   }));
 

@@ -151,7 +151,14 @@ const open = async (
     closing.push(() => rules?.close());
   }
   const { identity, close } = await openIdentity(
-    { ...platform, title: estate.name, url: platform.url, keyRing: platform.keyRing },
+    {
+      ...platform,
+      title: estate.name,
+      url: platform.url,
+      keyRing: platform.keyRing,
+      ldap: platform.ldap,
+      oidc: platform.oidc,
+    },
     { database, audit, clock, log },
   );
   closing.push(close);

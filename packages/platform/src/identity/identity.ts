@@ -2,10 +2,11 @@
  * Identity as one value: who asks, and all that people do about themselves and each other. `identify` looks at a request and answers a
  * subject, or why there is none; nothing here decides what a subject may do with the estate.
  */
-import { CoequalError, fail } from '@coequal/kernel';
+import { CoequalError, fail, type Log } from '@coequal/kernel';
 import type { Subject } from '../access/subject.ts';
 import { Attempts } from './attempts.ts';
 import { type Cookies, readCookies } from './cookies.ts';
+import { Directories, type PasswordDirectory, type WebDirectory } from './directory.ts';
 import { Enrolling, firstCode } from './enrol.ts';
 import { People } from './people.ts';
 import type { IdentityPorts } from './ports.ts';
@@ -24,19 +25,29 @@ export type IdentityRequest = {
 
 export type Seen = { readonly source: string; readonly cookies: Cookies };
 
+export type IdentitySettings = {
+  readonly trustedProxies: readonly string[];
+  readonly ldap?: PasswordDirectory | undefined;
+  readonly oidc?: WebDirectory | undefined;
+  readonly log: Log;
+};
+
 export type Identity = ReturnType<typeof makeIdentity>;
 
-export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedProxies: readonly string[] }) => {
+export const makeIdentity = (ports: IdentityPorts, settings: IdentitySettings) => {
   const { names, store } = ports;
   const sessions = new Sessions(ports);
   const attempts = new Attempts();
+  const signingIn = new SigningIn(ports, sessions, attempts);
   const whence = makeWhence(names, settings.trustedProxies);
 
   /** Of any request, also of one by nobody. @throws REQUEST_FOREIGN */
   const see = ({ method, headers, remote }: IdentityRequest): Seen => {
     const from = whence(remote, headers);
     if (!from.ok) throw foreign(reasons[from.reason]);
-    const cookies = readCookies(names, one(headers['cookie']));
+    // Under a public name cookies are for that name alone: elsewhere there is no TLS.
+    const counts = !names.secure || from.host.toLowerCase() === new URL(names.origin).host;
+    const cookies = readCookies(names, counts ? one(headers['cookie']) : undefined);
     const crossed = crossSite(names, method, headers, cookies.session !== undefined || cookies.device !== undefined);
     if (crossed !== undefined) throw foreign(reasons[crossed]);
     return { source: from.source, cookies };
@@ -87,7 +98,10 @@ export const makeIdentity = (ports: IdentityPorts, settings: { readonly trustedP
     /** While nobody is there: what the terminal shows. */
     firstCode: () => firstCode(ports),
     enrolling: new Enrolling(ports, sessions, attempts),
-    signingIn: new SigningIn(ports, sessions, attempts),
+    signingIn,
+    directories: new Directories({ ...ports, log: settings.log }, sessions, signingIn),
+    ldap: settings.ldap,
+    oidc: settings.oidc,
     people: new People(ports, sessions),
     /** Everybody there ever was, and every grant with its beginning and end. */
     given: () => ({ people: store.people.list(), grants: store.grants.all() }),

@@ -1,6 +1,16 @@
 /** The tables of identity. Tokens and codes are hashes; seeds, keys and hashes of recovery codes are sealed with the key ring. */
 import type { Migration } from '../store/migrations.ts';
 
+export const directoryMigration: Migration = {
+  name: '011-directory',
+  up: `
+    CREATE TABLE directory_token (
+      person TEXT PRIMARY KEY REFERENCES person (id),
+      sealed TEXT NOT NULL
+    ) STRICT;`,
+  down: 'DROP TABLE directory_token;',
+};
+
 export const identityMigration: Migration = {
   name: '010-identity',
   up: `

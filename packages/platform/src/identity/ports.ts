@@ -11,7 +11,10 @@ export type Vault = {
   readonly open: (sealed: string, place: SealedPlace) => Promise<string>;
 };
 
-export type SealedPlace = { readonly table: 'passkey' | 'totp' | 'recovery_code' | 'signature'; readonly row: string };
+export type SealedPlace = {
+  readonly table: 'passkey' | 'totp' | 'recovery_code' | 'signature' | 'directory_token';
+  readonly row: string;
+};
 
 /** Writes to the audit; what cannot be written down must not be done. @throws AUDIT_UNWRITABLE */
 export type Note = (

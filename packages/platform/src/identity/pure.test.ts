@@ -153,7 +153,7 @@ describe('cookies', () => {
   test('one that is there twice counts as none', () => {
     const names = namesOf(undefined, 9_620);
     const value = 'a'.repeat(43);
-    expect(readCookies(names, `x=1; coequal=${value}`)).toEqual({ session: value, device: undefined });
+    expect(readCookies(names, `x=1; coequal=${value}`)).toEqual({ session: value, device: undefined, oidc: undefined });
     expect(readCookies(names, `coequal=${value}; coequal=${value}`).session).toBeUndefined();
     expect(readCookies(namesOf('https://a.example', 1), `coequal=${value}`).session).toBeUndefined();
   });

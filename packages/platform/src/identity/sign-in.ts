@@ -84,7 +84,7 @@ export class SigningIn {
   /** @throws SIGN_IN_FAILED, SIGN_IN_BLOCKED */
   async stepUpByTotp({ session, person }: Live, code: string, source: string): Promise<void> {
     const { note } = this.#ports;
-    await this.#counted({ source, account: person.name, known: true }, 'totp', () => this.#totpFits(person, code));
+    await this.counted({ source, account: person.name, known: true }, 'totp', () => this.#totpFits(person, code));
     await note(actorOf(person), 'identity.step-up', session.id, 'done', { factor: 'totp' });
     this.#sessions.proved(session, 'totp', false);
   }
@@ -104,7 +104,7 @@ export class SigningIn {
   /** @throws SIGN_IN_FAILED, SIGN_IN_BLOCKED */
   async confirmTotp({ person }: Live, code: string, source: string): Promise<void> {
     const attempt = { source, account: person.name, known: true };
-    await this.#counted(attempt, 'totp', () => this.#totpFits(person, code, true));
+    await this.counted(attempt, 'totp', () => this.#totpFits(person, code, true));
     await this.#ports.note(actorOf(person), 'identity.totp.confirm', `person ${person.name}`, 'done');
   }
 
@@ -178,14 +178,15 @@ export class SigningIn {
     const found = this.#ports.store.people.named(name);
     const person = found?.revokedMs === null ? found : undefined;
     const known = knownDevice(this.#ports, person, asker.deviceToken) !== undefined;
-    await this.#counted({ source: asker.source, account: name, known }, factor, async () =>
+    await this.counted({ source: asker.source, account: name, known }, factor, async () =>
       person === undefined ? false : fits(person),
     );
     if (person === undefined) throw fail('SIGN_IN_FAILED', {});
     return this.enter(person, factor, false, asker);
   }
 
-  async #counted(attempt: Attempt, factor: Factor, fits: () => Promise<boolean>): Promise<void> {
+  /** Something that could be guessed: counted, and refused in the same words. @throws SIGN_IN_FAILED, SIGN_IN_BLOCKED */
+  async counted(attempt: Attempt, factor: Factor, fits: () => Promise<boolean>): Promise<void> {
     const { clock, note } = this.#ports;
     const bound = this.#attempts.blocked(attempt, clock.now());
     const { source, account } = attempt;

@@ -215,6 +215,11 @@ export type IdentityStore = {
     ) => boolean;
     readonly take: (id: string, nowMs: number) => boolean;
   };
+  /** With which a provider is asked again about a person. */
+  readonly directoryTokens: {
+    readonly put: (person: string, sealed: string) => void;
+    readonly get: (person: string) => string | undefined;
+  };
   readonly signatures: {
     readonly add: (signature: KeptSignature) => void;
     readonly get: (id: string) => KeptSignature | undefined;

@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } fr
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '@coequal/kernel';
+import { type Clock, silentLog, systemClock } from '@coequal/kernel';
 import type { AuditEntry } from '@coequal/trust';
 import { isoCBOR } from '@simplewebauthn/server/helpers';
 import { openDatabase } from '../store/adapters/database.ts';
@@ -40,7 +40,7 @@ export const tryIdentity = async (
       void entries.push({ actor, action, target, result, ...(details === undefined ? {} : { details }) }),
     ...{ clock, names: namesOf(more.url, 9_620), title: 'try' },
   };
-  const identity = makeIdentity(ports, { trustedProxies: more.trustedProxies ?? [] });
+  const identity = makeIdentity(ports, { trustedProxies: more.trustedProxies ?? [], log: silentLog });
   const close = (): void => {
     database.close();
     rmSync(folder, { recursive: true });

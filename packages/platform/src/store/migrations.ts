@@ -3,7 +3,7 @@
  * later is another step. A step only adds, so that the release before works on the new shape as well, and processes can be
  * exchanged one by one in either direction; one that has to do more says that it breaks.
  */
-import { identityMigration } from '../identity/migration.ts';
+import { directoryMigration, identityMigration } from '../identity/migration.ts';
 
 export type Migration = {
   readonly name: string;
@@ -80,4 +80,5 @@ export const migrations: readonly Migration[] = [
     down: 'DROP TABLE once; DROP TABLE service_account;',
   },
   identityMigration,
+  directoryMigration,
 ];

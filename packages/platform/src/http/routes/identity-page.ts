@@ -27,7 +27,7 @@ export const makePageRoutes = ({ html, css, js }: PageFiles): readonly Route[] =
     run: async () => ({ kind: 'body', status: 200, type, body, headers }),
   });
   return [
-    ...['/identity', '/identity/enrol', '/identity/terminal', '/identity/agree'].map((path) =>
+    ...['/identity', '/identity/enrol', '/identity/terminal', '/identity/agree', '/identity/arrive'].map((path) =>
       file(path, 'text/html; charset=utf-8', html),
     ),
     file('/identity/page.css', 'text/css; charset=utf-8', css),

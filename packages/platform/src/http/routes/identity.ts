@@ -1,7 +1,8 @@
 /** Coming in, and what people do about themselves: enrolment, sign-in, step-up, passkeys, one-time codes, recovery codes, devices. */
 import { displayName, me, passkeyAnswer, passkeyQuestion, personName } from '@coequal/contract';
+import { fail } from '@coequal/kernel';
 import { z } from 'zod';
-import { signedInCookies, signedOutCookies } from '../../identity/cookies.ts';
+import { sentCookies, signedInCookies, signedOutCookies } from '../../identity/cookies.ts';
 import type { SignedIn } from '../../identity/enrol.ts';
 import type { Identity } from '../../identity/identity.ts';
 import type { Live } from '../../identity/sessions.ts';
@@ -22,7 +23,7 @@ export const makeIdentityRoutes = (identity: Identity): readonly Route[] => {
     cookies: signedInCookies(names, token, deviceToken),
   });
   return [
-    ...[...enrolment(identity, entered), ...signIn(identity, entered)],
+    ...[...enrolment(identity, entered), ...signIn(identity, entered), ...byDirectory(identity, entered)],
     somebody({
       ...{ method: 'GET', path: `${at}/me`, summary: 'Who is signed in, and with what.', output: me },
       handle: async (live) => ({ value: meOf(identity, live) }),
@@ -172,6 +173,50 @@ const signIn = (identity: Identity, entered: Entered): readonly Route[] => {
       ...{ method: 'POST', path: `${at}/sign-in/recovery`, summary: 'With a recovery code, to add a passkey.' },
       ...{ body: byCode, output: signedIn },
       handle: async ({ body, asker }) => entered(await identity.signingIn.takeRecovery(body.name, body.code, asker)),
+    }),
+  ];
+};
+
+const byDirectory = (identity: Identity, entered: Entered): readonly Route[] => {
+  const { names, directories, ldap, oidc } = identity;
+  const { anyone } = makeRoute(identity);
+  const missing = (what: string) => fail('ROUTE_UNKNOWN', { path: `${at}/sign-in/${what}` });
+  return [
+    anyone({
+      ...{ method: 'GET', path: `${at}/sign-in/ways`, summary: 'How people may sign in, beside passkeys.' },
+      output: z.object({ password: z.boolean(), oidc: z.boolean() }),
+      handle: async () => ({ value: { password: ldap !== undefined, oidc: oidc !== undefined } }),
+    }),
+    anyone({
+      ...{ method: 'POST', path: `${at}/sign-in/password`, summary: 'With a password of the directory (LDAP).' },
+      body: z.strictObject({ name: personName, password: z.string().min(1).max(500) }),
+      output: signedIn,
+      handle: async ({ body, asker }) => {
+        if (ldap === undefined) throw missing('password');
+        return entered(await directories.signIn(ldap, body.name, body.password, asker));
+      },
+    }),
+    anyone({
+      ...{
+        method: 'POST',
+        path: `${at}/sign-in/oidc/ask`,
+        summary: 'Where the browser goes to sign in (OpenID Connect).',
+      },
+      output: z.object({ url: z.string() }),
+      handle: async () => {
+        if (oidc === undefined) throw missing('oidc/ask');
+        const { url, token } = await directories.ask(oidc);
+        return { value: { url }, cookies: sentCookies(names, token) };
+      },
+    }),
+    anyone({
+      ...{ method: 'POST', path: `${at}/sign-in/oidc`, summary: 'What it came back with.' },
+      body: z.strictObject({ query: z.string().min(1).max(8_000) }),
+      output: signedIn,
+      handle: async ({ body, cookies, asker }) => {
+        if (oidc === undefined) throw missing('oidc');
+        return entered(await directories.take(oidc, body.query, cookies.oidc, asker));
+      },
     }),
   ];
 };

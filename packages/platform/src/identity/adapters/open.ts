@@ -1,11 +1,14 @@
 /** Identity of a platform, put together: its rows, its keys, the audit, and a look every second at what has ended. */
-import { type Clock, CoequalError, type Log, reasonOf } from '@coequal/kernel';
+import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { AuditWriter } from '@coequal/trust';
 import type { Database } from '../../store/adapters/database.ts';
+import type { Directory } from '../directory.ts';
 import { type Identity, makeIdentity } from '../identity.ts';
 import { identityLimits } from '../limits.ts';
 import type { Note } from '../ports.ts';
 import { namesOf } from '../whence.ts';
+import { type LdapSettings, openLdap } from './ldap.ts';
+import { type OidcSettings, openOidc } from './oidc.ts';
 import { makeIdentityStore } from './store.ts';
 import { openVault } from './vault.ts';
 
@@ -17,7 +20,12 @@ export type IdentitySettings = {
   readonly url: string | undefined;
   readonly keyRing: string | undefined;
   readonly trustedProxies: readonly string[];
+  readonly ldap?: (LdapSettings & Polled) | undefined;
+  readonly oidc?: (OidcSettings & Polled) | undefined;
 };
+
+/** How often the directory is asked about everybody who came from it. */
+type Polled = { readonly pollMs: number };
 
 export type OpenedIdentity = { readonly identity: Identity; readonly close: () => Promise<void> };
 
@@ -38,35 +46,46 @@ export const openIdentity = async (
   const { stateFolder, keyRing, url, port, title, trustedProxies } = settings;
   const note: Note = (actor, action, target, result, details) =>
     audit.write({ actor, action, target, result, ...(details === undefined ? {} : { details }) });
-  const identity = makeIdentity(
-    {
-      ...{ store: makeIdentityStore(database), vault: await openVault(stateFolder, keyRing, clock) },
-      ...{ note, clock, names: namesOf(url, port), title },
-    },
-    { trustedProxies },
-  );
+  const names = namesOf(url, port);
+  const store = makeIdentityStore(database);
+  const vault = await openVault(stateFolder, keyRing, clock);
+  const ldap = settings.ldap === undefined ? undefined : openLdap(settings.ldap);
+  const oidc =
+    settings.oidc === undefined
+      ? undefined
+      : openOidc(settings.oidc, `${names.origin}/identity/arrive`, { store, vault });
+  const identity = makeIdentity({ store, vault, note, clock, names, title }, { trustedProxies, ldap, oidc, log });
   const closing = new AbortController();
-  const sweeping = sweep(identity, clock, log, closing.signal);
+  const round = (directory: Directory) => () => identity.directories.round(directory, closing.signal);
+  const loops = Promise.all([
+    every(identityLimits.sweepMs, async () => identity.sessions.sweep(), clock, log, closing.signal),
+    ...(ldap === undefined ? [] : [every(settings.ldap?.pollMs ?? 0, round(ldap), clock, log, closing.signal)]),
+    ...(oidc === undefined ? [] : [every(settings.oidc?.pollMs ?? 0, round(oidc), clock, log, closing.signal)]),
+  ]);
   return {
     identity,
     close: async () => {
       closing.abort();
-      await sweeping;
+      await loops;
     },
   };
 };
 
-const sweep = async (identity: Identity, clock: Clock, log: Log, signal: AbortSignal): Promise<void> => {
+/** What fails is told and done again: a disk that is full now may not be later, and what has ended is found when it is asked for. */
+const every = async (
+  everyMs: number,
+  work: () => Promise<unknown>,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> => {
   while (!signal.aborted) {
     try {
-      identity.sessions.sweep();
+      await work();
     } catch (error) {
-      // A disk that is full now may not be later; what has ended is found again when it is asked for.
-      log('error', 'sessions could not be looked through', {
-        reason: error instanceof CoequalError ? error.message : reasonOf(error),
-      });
+      log('error', 'people and sessions could not be looked through', { reason: reasonOf(error) });
     }
-    await clock.sleep(identityLimits.sweepMs, signal).catch((error: unknown) => {
+    await clock.sleep(everyMs, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
   }

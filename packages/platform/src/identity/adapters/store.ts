@@ -217,6 +217,11 @@ export const makeIdentityStore = (database: Database): IdentityStore => {
       take: (id, nowMs) =>
         did("UPDATE terminal SET state = 'taken' WHERE id = ? AND state = 'approved' AND ends_ms > ?", id, nowMs),
     },
+    directoryTokens: {
+      put: (id, sealed) => void insert('directory_token', { person: id, sealed }, 'OR REPLACE'),
+      get: (id) =>
+        one(z.object({ sealed: z.string() }), 'SELECT sealed FROM directory_token WHERE person = ?', id)?.sealed,
+    },
     signatures: {
       add: (value) => void insert('signature', value),
       get: (id) => one(signature, 'SELECT * FROM signature WHERE id = ?', id),

@@ -109,7 +109,8 @@ const enrol = () => {
   );
 };
 
-const signIn = (then) => {
+const signIn = async (then) => {
+  const ways = await ask('GET', 'sign-in/ways');
   const by = (way) => async () => {
     await ask('POST', `sign-in/${way}`, { name: given('name'), code: given('code') });
     await then();
@@ -132,6 +133,30 @@ const signIn = (then) => {
       ),
       button('recovery', 'Use it as a recovery code', by('recovery')),
     ),
+    ...(ways.oidc
+      ? [
+          button('oidc', 'Sign in with your organisation', async () => {
+            location.assign((await ask('POST', 'sign-in/oidc/ask')).url);
+          }),
+        ]
+      : []),
+    ...(ways.password
+      ? [
+          form(
+            'by-password',
+            'Sign in with your directory',
+            [
+              ...field('directory-name', 'Name', { autocomplete: 'username' }),
+              ...field('password', 'Password', { type: 'password', autocomplete: 'current-password' }),
+            ],
+            async () => {
+              const password = document.getElementById('password').value;
+              await ask('POST', 'sign-in/password', { name: given('directory-name'), password });
+              await then();
+            },
+          ),
+        ]
+      : []),
   );
 };
 
@@ -161,7 +186,7 @@ const signedIn = (page) => async () => {
       return;
     }
     if (error.code !== 'SIGN_IN_NEEDED' && error.code !== 'ACCESS_UNKNOWN') throw error;
-    signIn(signedIn(page));
+    await signIn(signedIn(page));
   }
 };
 
@@ -270,7 +295,16 @@ const agree = signedIn(async () => {
   );
 });
 
+/** Back from a provider: what it sent along is good once, and leaves the address at once. */
+const arrive = async () => {
+  const query = location.search.slice(1);
+  history.replaceState(null, '', '/identity');
+  await ask('POST', 'sign-in/oidc', { query });
+  await account();
+};
+
 const pages = {
+  '/identity/arrive': arrive,
   '/identity/enrol': enrol,
   '/identity/terminal': terminal,
   '/identity/agree': agree,
