@@ -6,6 +6,7 @@ import { type Problem, problem } from '@coequal/contract';
 import { fail, reasonOf } from '@coequal/kernel';
 import { platformSettings } from '@coequal/platform';
 import type { z } from 'zod';
+import { readLogin } from './login-file.ts';
 import { readEstate } from './read-estate.ts';
 import type { World } from './world.ts';
 
@@ -33,12 +34,19 @@ export type PlatformClient = {
 
 const answerMs = 10_000;
 
+/** `anybody`: a token that was named, or who is logged in; `person`: only the latter; `nobody`: who is about to log in. */
+type As = 'anybody' | 'person' | 'nobody';
+
 /** `--platform URL`, else that of `--config FILE`, else that of the lab. @throws COMMAND_USAGE, PLATFORM_UNREACHABLE */
-export const platformClient = async (world: World, flags: PlatformFlags): Promise<PlatformClient> => {
+export const platformClient = async (
+  world: World,
+  flags: PlatformFlags,
+  as: As = 'anybody',
+): Promise<PlatformClient> => {
   const place = await placeOf(world, flags);
   const url = place.url.replace(/\/+$/, '');
   const shown = {
-    ...(await credentialsOf(world, flags.tokenFile ?? place.tokenFile)),
+    ...(await shownBy(world, url, as, flags.tokenFile, place.tokenFile)),
     ...(flags.reason === undefined ? {} : { 'coequal-reason': encodeURIComponent(flags.reason) }),
   };
   const ask = async <T extends z.ZodType>(path: string, request: RequestInit, schema: T): Promise<z.output<T>> => {
@@ -78,7 +86,9 @@ const answerOf = async (
   try {
     const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
     const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
-    return { ok: response.ok, body: await (response.ok && kind === 'text' ? response.text() : response.json()) };
+    const text = await response.text();
+    if (response.ok && kind === 'text') return { ok: true, body: text };
+    return { ok: response.ok, body: text === '' ? undefined : JSON.parse(text) };
   } catch (error) {
     if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
     const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));
@@ -96,6 +106,16 @@ const refusal = (url: string, body: unknown): Error => {
     detail: told?.detail ?? 'no reason given.',
     advice: told?.advice ?? 'See its log.',
   });
+};
+
+/** What was named comes first, then who is logged in, then the account that a lab has made. */
+const shownBy = async (world: World, url: string, as: As, named: string | undefined, ofLab: string | undefined) => {
+  if (as === 'nobody') return {};
+  const shown = as === 'person' && named === undefined ? {} : await credentialsOf(world, named);
+  if (shown.authorization !== undefined) return shown;
+  const login = await readLogin(world, url);
+  if (login !== undefined) return { authorization: `Bearer ${login.token}` };
+  return as === 'person' || ofLab === undefined ? {} : credentialsOf(world, ofLab);
 };
 
 const tokenBytes = 4_096;

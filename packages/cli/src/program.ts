@@ -16,6 +16,8 @@ import { addGatewayCommands } from './commands/gateway.ts';
 import { addIncidentCommands } from './commands/incident.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
+import { addLoginCommands } from './commands/login.ts';
+import { addPersonCommands } from './commands/person.ts';
 import { addPlatformCommand } from './commands/platform.ts';
 import { addServiceAccountCommands } from './commands/service-account.ts';
 import { addStoreCommand } from './commands/store.ts';
@@ -83,6 +85,8 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addAccessCommands(program, world);
   addKeyCommands(program, world, outcome);
   addAuditCommands(program, world, outcome);
+  addLoginCommands(program, world, outcome);
+  addPersonCommands(program, world);
   settle(program, world);
   return program;
 };

@@ -64,6 +64,20 @@ export {
   type LogEvent,
 } from './events.ts';
 export {
+  displayName,
+  enrolmentLink,
+  me,
+  type PersonView,
+  passkeyAnswer,
+  passkeyQuestion,
+  personGrant,
+  personName,
+  personPage,
+  reEnrolment,
+  terminalAnswer,
+  terminalAsked,
+} from './identity.ts';
+export {
   acknowledgeRequest,
   assignRequest,
   commentRequest,

@@ -1,5 +1,4 @@
 /** Trust: certificates, canonical JSON, signatures, hashes, keys, what is sealed with them, and the audit. */
-
 export { readPrivate } from './adapters/private-file.ts';
 export {
   changeSealedStore,

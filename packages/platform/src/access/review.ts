@@ -4,6 +4,7 @@
  */
 import type { AccessReview, AccessReviewEntry } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
+import type { HeldGrant, Person } from '../identity/store.ts';
 import type { KeptAccount } from '../store/port.ts';
 import { actions } from './actions.ts';
 import type { Grant, Role } from './subject.ts';
@@ -51,6 +52,28 @@ export const grantsOfAccounts = (accounts: readonly KeptAccount[]): readonly Kep
       ...{ toMs: revokedMs === null ? expiresMs : Math.min(revokedMs, expiresMs), endedBy: revokedBy },
     })),
   );
+
+/** A grant ends with its holder at the latest. */
+export const grantsOfPeople = ({
+  people,
+  grants,
+}: {
+  readonly people: readonly Person[];
+  readonly grants: readonly HeldGrant[];
+}): readonly KeptGrant[] => {
+  const byId = new Map(people.map((person) => [person.id, person]));
+  return grants.flatMap(({ person: id, role, services, sites, givenBy, fromMs, toMs, endedBy }) => {
+    const person = byId.get(id);
+    if (person === undefined) return [];
+    const ends = [toMs, person.revokedMs].filter((ms) => ms !== null);
+    return [
+      {
+        ...{ subject: { kind: 'person', id, name: person.name } as const, grant: { role, services, sites }, givenBy },
+        ...{ fromMs, toMs: ends.length === 0 ? null : Math.min(...ends), endedBy },
+      },
+    ];
+  });
+};
 
 /** A day of a zone, which has 23 or 25 hours where clocks are set. @throws REQUEST_INVALID */
 export const dayOf = (on: string, zone: string): Stretch => {

@@ -10,6 +10,9 @@ import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts'
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
+import { openIdentity } from '../identity/adapters/open.ts';
+import { readPage } from '../identity/adapters/page.ts';
+import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
@@ -149,6 +152,18 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
+  const { identity, close } = await openIdentity(
+    {
+      ...platform,
+      title: estate.name,
+      url: platform.url,
+      keyRing: platform.keyRing,
+      ldap: platform.ldap,
+      oidc: platform.oidc,
+    },
+    { database, audit, clock, log },
+  );
+  closing.push(close);
   const plans = await openPlans({
     ...{ core: heart.core, settings, audit, documents, clock, log },
     approvals: nobodyAgrees,
@@ -156,11 +171,11 @@ const open = async (
   closing.push(() => plans.close());
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const routes = allRoutes({
-    ...{ version, accounts, runs: plans.runs },
+    ...{ version, accounts, runs: plans.runs, people: { identity, page: readPage() } },
     takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
   });
   const server = await startServer({
-    ...{ core: heart.core, routes, accounts, audit, agentToken },
+    ...{ core: heart.core, routes, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
     ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   const ended = new AbortController();
@@ -168,7 +183,17 @@ const open = async (
   heart
     .refill(ended.signal)
     .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
+  await tellFirstCode(identity);
   return { heart, server, rules: () => rules };
+};
+
+/** On the terminal and nowhere else: the log goes to other places, and to other people. */
+const tellFirstCode = async ({ firstCode, names }: Identity): Promise<void> => {
+  const code = await firstCode();
+  if (code !== undefined)
+    process.stderr.write(
+      `Nobody is enrolled yet. Within an hour, open ${names.origin}/identity/enrol and enter ${code}\n`,
+    );
 };
 
 const clientOf = (estate: Estate, store: MetricStore | undefined): StoreClient | undefined => {

@@ -27,6 +27,8 @@ export type GuardOptions = {
   readonly agentToken: string | undefined;
   /** What browsers call it, when that is another name than loopback's. */
   readonly origin?: string;
+  /** Whom a request is from, also behind proxies; undefined: it was not meant for this platform. Unless given, only loopback is. */
+  readonly from?: ((request: Pick<Shown, 'headers' | 'remote'>) => string | undefined) | undefined;
 };
 
 export type Admitted = {
@@ -52,9 +54,14 @@ export const makeGuard = (options: GuardOptions): Guard => {
     throw error;
   };
   const decider = makeDecider(options, takes);
-  return async (route, shown) => {
+  const from =
+    options.from ??
+    ((request: Pick<Shown, 'headers' | 'remote'>) => (isForUs(request.headers, origin) ? request.remote : undefined));
+  return async (route, request) => {
     const { access, limits } = route;
-    if (!isForUs(shown.headers, origin))
+    const source = from(request);
+    const shown = { ...request, remote: source ?? request.remote };
+    if (source === undefined)
       refuse(
         'foreign-page',
         fail('REQUEST_INVALID', {
@@ -62,13 +69,13 @@ export const makeGuard = (options: GuardOptions): Guard => {
         }),
       );
     if (access !== 'agent' && !takes('source', shown.remote)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
-    if (access === 'anyone' || access === 'agent') {
+    if (access === 'anyone' || access === 'proof' || access === 'agent') {
       if (access === 'agent' && agentToken !== undefined && !showsToken(shown, agentToken))
         refuse('token', fail('REQUEST_UNAUTHORISED', {}));
       if (!takes(limits.rate, shown.remote)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
       return open;
     }
-    const known = knownOf(options, shown);
+    const known = knownOf(options, request);
     if (known instanceof CoequalError)
       return decider.unknown(access === 'person' ? 'self.read' : access.action, shown, known);
     if (!takes(limits.rate, known.subject.id)) refuse('rate', fail('REQUEST_TOO_MANY', {}));

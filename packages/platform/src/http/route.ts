@@ -14,12 +14,13 @@ import type { Subscriber } from '../live/stream.ts';
 import type { Core } from '../ports.ts';
 
 /**
- * `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; `person`: whoever is signed in, for what
+ * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who he is, and the answer is his alone;
+ * `agent`: whoever shows the token of agents, where one is set; `person`: whoever is signed in, for what
  * identity itself decides about sessions and people, and records; else an action of the table, and
  * what it reaches: `some` for lists that are cut to what the asker may see, `all` for what cannot be divided, `own` for
  * what is the asker's, or the places that the request names. The action also says how it is recorded.
  */
-export type Access = 'anyone' | 'agent' | 'person' | Needed;
+export type Access = 'anyone' | 'proof' | 'agent' | 'person' | Needed;
 export type Needed = { readonly action: Action; readonly at: At };
 export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
 /** What of a request is known before its body is read. */
@@ -203,7 +204,8 @@ export const streamRoute = <Q extends z.ZodType>(
   };
 };
 
-const jsonOf = (body: Uint8Array): unknown => {
+/** @throws REQUEST_INVALID */
+export const jsonOf = (body: Uint8Array): unknown => {
   if (body.length === 0) throw fail('REQUEST_INVALID', { what: 'The body is empty, and JSON is expected.' });
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -215,7 +217,8 @@ const jsonOf = (body: Uint8Array): unknown => {
 
 const issuesTold = 5;
 
-const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
+/** @throws REQUEST_INVALID, with field and reason */
+export const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, issuesTold).map(({ path, message }) => {
@@ -255,7 +258,7 @@ const checkAccess = ({ access, classification, method }: Route, name: string): v
     assert(classification === 'public', `the route ${name} shows anyone only what is public`);
     return;
   }
-  if (access === 'agent' || access === 'person') return;
+  if (access === 'agent' || access === 'person' || access === 'proof') return;
   const rule = ruleOf(access.action);
   assert(rule !== undefined, `the route ${name} declares its action`);
   assert(access.at !== undefined, `the route ${name} declares what it reaches`);

@@ -3,6 +3,7 @@
  * later is another step. A step only adds, so that the release before works on the new shape as well, and processes can be
  * exchanged one by one in either direction; one that has to do more says that it breaks.
  */
+import { directoryMigration, identityMigration } from '../identity/migration.ts';
 
 export type Migration = {
   readonly name: string;
@@ -78,4 +79,6 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX once_by_time ON once (at_ms);`,
     down: 'DROP TABLE once; DROP TABLE service_account;',
   },
+  identityMigration,
+  directoryMigration,
 ];

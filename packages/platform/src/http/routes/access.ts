@@ -23,11 +23,8 @@ const reading = {
 const changing = { classification: 'sensitive', limits: { bodyBytes: limits.http.bodyBytes, rate: 'act' } } as const;
 const byName = z.object({ name: z.string().min(1).max(200) });
 
-/** @param people grants of people, as they were given and taken; undefined: there are no people yet */
-export const makeAccessRoutes = (
-  accounts: ServiceAccounts,
-  people: () => readonly KeptGrant[] = () => [],
-): readonly Route[] => [
+/** @param people grants of people, as they were given and taken */
+export const makeAccessRoutes = (accounts: ServiceAccounts, people: () => readonly KeptGrant[]): readonly Route[] => [
   ...reviewRoutes(() => [...grantsOfAccounts(accounts.list()), ...people()]),
   jsonRoute({
     ...reading,
