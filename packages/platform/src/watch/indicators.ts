@@ -58,7 +58,10 @@ const base = {
   waits: status('innodb_row_lock_current_waits'),
   lockTime: status('innodb_row_lock_time'),
   rowsRead: status('innodb_row_ops_total', [['operation', 'read']]),
+  // A scan in the order of an index, forwards or backwards, counts otherwise than one in no order.
   nextRows: status('handlers_total', [['handler', 'read_rnd_next']]),
+  nextOfIndex: status('handlers_total', [['handler', 'read_next']]),
+  previousOfIndex: status('handlers_total', [['handler', 'read_prev']]),
   bytesSent: status('bytes_sent'),
   paused: status('wsrep_flow_control_paused_ns'),
   received: status('wsrep_local_recv_queue'),
@@ -96,7 +99,8 @@ export const indicatorSignals: readonly Selector[] = [
 ];
 
 /** Per unit of what is below; not known where less than `least` of it happens. */
-const per = (above: number, below: number, least: number): number => (below >= least ? above / below : Number.NaN);
+export const per = (above: number, below: number, least: number): number =>
+  below >= least ? above / below : Number.NaN;
 
 /** What is not told counts as nothing, as long as one of them is told. */
 const added = (...values: readonly number[]): number => {
@@ -109,7 +113,7 @@ const orZero = (value: number): number => (Number.isNaN(value) ? 0 : value);
 
 const firstKnown = (...values: readonly number[]): number => values.find((value) => !Number.isNaN(value)) ?? Number.NaN;
 
-const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
+export const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
 
 export const indicators: readonly Indicator[] = [
   {
@@ -225,8 +229,8 @@ export const indicators: readonly Indicator[] = [
     ...{ alert: 'RowsScanned', kind: 'instance', clock: [base.up], unit: '', words: 'rows scanned per query' },
     ...{ least: 100, factor: 4 },
     read: (r) => {
-      const scanned = r.rate(base.nextRows);
-      return scanned >= 10_000
+      const scanned = added(r.rate(base.nextRows), r.rate(base.nextOfIndex), r.rate(base.previousOfIndex));
+      return scanned >= 20_000
         ? per(scanned, r.rate(base.questions), 0.5)
         : Math.min(99, per(scanned, r.rate(base.questions), 5));
     },
