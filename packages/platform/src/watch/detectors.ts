@@ -67,7 +67,8 @@ export class Detectors {
         if (detector.course !== undefined && indicator.against === 'median')
           courses.push({ ...detector.course, indicator: indicator.words });
       }
-      if (isNew) this.#judge(watched, courses, nowMs);
+      // Of what is silent nothing is known any more.
+      if (isNew || courses.length === 0) this.#judge(watched, courses, nowMs);
       const together = this.#panels.get(watched)?.told;
       if (together !== undefined && !fires) findings.push(together);
     }
@@ -87,7 +88,8 @@ export class Detectors {
     if (known === undefined) this.#panels.set(watched, kept);
     const { alarming, drifting } = kept.panel(courses);
     kept.alarming = alarming ? kept.alarming + 1 : 0;
-    if (kept.alarming === 0) kept.told = undefined;
+    // What stays is the usual one after a while, as for each indicator by itself.
+    if (kept.alarming === 0 || kept.alarming > limits.watch.newUsualMs / 1_000) kept.told = undefined;
     else if (kept.alarming >= panelSamples)
       kept.told = panelFinding(watched.place, drifting, kept.told?.startedMs ?? nowMs);
   }
