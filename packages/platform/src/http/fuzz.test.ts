@@ -12,7 +12,7 @@ import type { Identify } from '../access/audience.ts';
 import { roles } from '../access/subject.ts';
 import { openBarePlatform } from '../adapters/bare.ts';
 import { readPage } from '../identity/adapters/page.ts';
-import { type TryIdentity, tryIdentity } from '../identity/testing.ts';
+import { firstMember, type TryIdentity, tryIdentity } from '../identity/testing.ts';
 import { platformSettings } from '../settings.ts';
 import { bearerOf, everywhere, tryAudit, tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
@@ -94,6 +94,48 @@ test('whatever is not for anyone is closed to nobody, and identity to programs',
     const [forProgram] = await told(method, at, { ...host, ...own, ...program, ...why, ...type }, body);
     expect([401, 403], `${method} ${path}`).toContain(forProgram);
   }
+});
+
+describe('a real session', () => {
+  const send = async (
+    headers: Record<string, string>,
+    want: (method: string) => readonly [number, string] | undefined,
+  ) => {
+    for (const { method, path, access, input } of routes) {
+      if (typeof access === 'string') continue;
+      const wanted = want(method);
+      if (wanted === undefined) continue;
+      const body = input.body.kind === 'none' ? undefined : '{}';
+      const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' };
+      const answer = await told(
+        method,
+        path.replaceAll(/:\w+/g, 'none'),
+        { ...host, ...headers, ...why, ...type },
+        body,
+      );
+      expect([method, path, ...answer]).toEqual([method, path, ...wanted]);
+    }
+  };
+  const changes = (answer: readonly [number, string]) => (method: string) => (method === 'GET' ? undefined : answer);
+
+  test('does nothing for pages of others, nor at another device, nor after its end', async () => {
+    const { browser } = await firstMember(tried);
+    const cookie = String(browser.request().headers['cookie']);
+    const [session = '', device = ''] = cookie.split('; ');
+    const foreign = [403, 'REQUEST_FOREIGN'] as const;
+    await send({ cookie, origin: own.origin }, changes(foreign));
+    await send({ cookie, 'x-coequal': '1' }, changes(foreign));
+    await send({ cookie, 'x-coequal': '1', origin: 'http://localhost:9621' }, changes(foreign));
+    const unknown = [401, 'SIGN_IN_NEEDED'] as const;
+    await send({ cookie: session, ...own }, () => unknown);
+    await send({ cookie: `${session}; coequal-device=another`, ...own }, () => unknown);
+    await send({ cookie: `${device}; coequal=another`, ...own }, () => unknown);
+    expect(await told('GET', '/api/v1/overview', { ...host, cookie })).toEqual([200, '']);
+    tried.clock.atMs += 16 * 60_000;
+    expect(await told('GET', '/api/v1/overview', { ...host, cookie })).toEqual([403, 'ACCESS_STEP_UP']);
+    tried.clock.atMs += 12 * 3_600_000;
+    await send({ cookie, ...own }, () => unknown);
+  });
 });
 
 describe('a fuzz of the whole document', () => {
