@@ -301,6 +301,20 @@ describe('places', () => {
     for await (const chunk of answer.body ?? []) text += Buffer.from(chunk).toString();
     expect(text).toBe('retry: 1000\n\n');
   });
+
+  test('a stream ends when its reader may see something else, and when he is locked', async () => {
+    const narrower = { grants: [{ role: 'viewer', services: [], sites: '*' }] } as const;
+    const locked = (subject: Subject): Subject =>
+      subject.session === null ? subject : { ...subject, session: { ...subject.session, lockedSince: 1 } };
+    for (const change of [(subject: Subject): Subject => ({ ...subject, ...narrower }), locked]) {
+      const answer = await ask('GET', '/api/v1/events', session('reader', [everywhere('viewer')]));
+      const own = sessions.get('reader');
+      if (own !== undefined) own.subject = change(own.subject);
+      let text = '';
+      for await (const chunk of answer.body ?? []) text += Buffer.from(chunk).toString();
+      expect(text).toBe('retry: 1000\n\n');
+    }
+  });
 });
 
 describe('once', () => {
