@@ -93,6 +93,22 @@ const hardware = [
   ...['node_disk_io_time_seconds_total', 'node_disk_written_bytes_total', 'node_vmstat_oom_kill'],
 ];
 
+/** As the agent's readers name them. */
+const parts = [
+  ...['smart_status', 'critical_warning', 'percentage_used', 'media_errors', 'attribute'].map(
+    (what) => `smartctl_device_${what}`,
+  ),
+  ...['critical_warning_total', 'media_errors_total', 'percentage_used_ratio'].map((what) => `nvme_${what}`),
+  ...['nvme_available_spare_ratio', 'nvme_available_spare_threshold_ratio'],
+  ...['node_md_disks', 'node_md_disks_required', 'node_dmmultipath_device_paths_failed'],
+  ...['node_bonding_active', 'node_bonding_slaves'],
+];
+
+/** Of exporters that others run: ipmi_exporter, redfish_exporter, snmp_exporter with if_mib. Their texts are in `test/operations`. */
+const exported = ['ipmi', 'redfish', 'if-mib'].flatMap((name) =>
+  [...read(`test/operations/${name}.txt`).matchAll(/^# TYPE (\w+) /gm)].map(([, metric = '']) => metric),
+);
+
 /** Of PostgreSQL, whose collector is held to the exporter by a test of its own. */
 const postgres = [
   ...['pg_up', 'pg_stat_activity_count', 'pg_settings_max_connections', 'pg_stat_database_deadlocks'],
@@ -109,6 +125,10 @@ beforeAll(async () => {
   // Of hardware that this machine lacks, the sources must at least have the words.
   for (const name of hardware)
     expect(sources.some((text) => text.includes(name.replace(/^node_([a-z]+)_.*$/, '$1'))) ? name : '').toBe(name);
+  for (const name of parts) {
+    const word = name.replace(/^smartctl_device_/, '');
+    expect(sources.some((text) => text.includes(word)) ? name : '').toBe(name);
+  }
   const words = ['points.ts', 'questions.ts', 'sessions.ts', 'adapters/collector.ts']
     .map((name) => read(`packages/signals/src/postgres/${name}`))
     .join('');
@@ -122,6 +142,8 @@ beforeAll(async () => {
     // Of scrapers and evaluators of rules.
     ...['up', 'ALERTS'],
     ...postgres,
+    ...parts,
+    ...exported,
   ]);
 });
 

@@ -1,6 +1,7 @@
 /** The checks: files in, findings out. Each finding says where, what, and what to do instead. Pure. */
 import {
   codeRules,
+  doors,
   edgePackages,
   executables,
   largeFiles,
@@ -88,7 +89,8 @@ const importProblem = (own: string, path: string, from: string): string | undefi
   const other = /^@coequal\/([^/]+)(\/.*)?$/.exec(from);
   if (other !== null) {
     if (other[1] === own) return 'inside a package, import by relative path';
-    if (other[2] !== undefined) return 'import the package by its name; only what its index.ts exports is public';
+    if (other[2] !== undefined && !doors.includes(from))
+      return 'import the package by its name; only what its index.ts exports is public';
     const allowed = mayImport[own];
     if (allowed === undefined) return `give ${own} a line in mayImport (test/tidy/rules.ts) and in ARCHITECTURE.md`;
     if (allowed.includes(other[1] ?? '')) return undefined;

@@ -57,6 +57,9 @@ export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   signals: ['engines', 'trust'],
 };
 
+/** Doors of a package beside its index.ts, for processes that must not load the rest of it. What they hand out, the index does too. */
+export const doors: readonly string[] = ['@coequal/signals/collecting'];
+
 /**
  * How close to the world a file stands. `edge`: the packages that compose (lab, cli) and every `main.ts`.
  * `adapter`: files below a folder `adapters`. `core`: everything else, which is values in, values out.

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import type { Event } from '@coequal/contract';
 import { cacheFolderOf, findCompanion } from '@coequal/engines';
 import { systemClock, until } from '@coequal/kernel';
-import { StoreClient } from '@coequal/signals';
+import { encodeRemoteWrite, Outbox, StoreClient } from '@coequal/signals';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { outboxBytes, outboxSegmentBytes } from './limits.ts';
 import { type Daemon, endDaemon, freePort, startDaemon, writeEstate } from './testing/daemon.ts';
 import { type Exporter, openExporter, openReceiver, type Receiver } from './testing/receiver.ts';
 
@@ -162,6 +163,68 @@ test('what it sees arrives in the store and at the platform, and nothing is lost
     'log-places.json',
     'samples',
   ]);
+});
+
+test('an hour that waits on disk is in the store in the end, each sample once, over kills of both', async () => {
+  await stopStore();
+  const [seconds, signals] = [3_600, 50];
+  const endMs = Math.floor(systemClock.now() / 1_000) * 1_000 - 5_000;
+  // What an agent leaves on disk that saw no store for an hour.
+  const outbox = await Outbox.open({
+    folder: join(folder, 'state', 'samples'),
+    limitBytes: outboxBytes,
+    segmentBytes: outboxSegmentBytes,
+  });
+  for (let second = 1; second <= seconds; second += 1) {
+    const timeMs = endMs - (seconds - second) * 1_000;
+    const samples = Array.from({ length: signals }, (_, index) => ({
+      name: 'outage_total',
+      labels: [['signal', String(index)]] as const,
+      value: second * (index + 1),
+      timeMs,
+    }));
+    await outbox.append(encodeRemoteWrite(samples));
+  }
+  await outbox.close();
+  const waiting = async (): Promise<number> => {
+    const text = (await (await page('/metrics'))?.text()) ?? '';
+    return Number(/^coequal_agent_bodies_waiting\{[^}]*to="store"\} (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+  };
+  platform.samples.length = 0;
+  const first = start();
+  await waitFor('what waits, and more of it', async () => (await waiting()) > seconds + 2);
+  // The platform goes on meanwhile.
+  expect(platform.samples.filter(({ name }) => name === 'node_time_seconds').length).toBeGreaterThan(0);
+  store = startStore();
+  await waitFor('some to be taken', async () => (await waiting()) < seconds * 0.9);
+  store.kill('SIGKILL');
+  await once(store, 'exit');
+  // What it had taken and not yet on its disk comes again.
+  store = startStore();
+  await waitFor('more to be taken', async () => (await waiting()) < seconds * 0.6);
+  first.process.kill('SIGKILL');
+  await first.ended;
+  const second = start();
+  await waitFor('all to be taken', async () => (await waiting()) === 0);
+  const client = new StoreClient({ url: `http://127.0.0.1:${storePort}`, deadlineMs: 30_000, answerBytes: 10_000_000 });
+  const valuesOf = async (query: string): Promise<readonly number[]> => {
+    const answer = await client.instant(query, endMs);
+    return answer.ok ? answer.series.map(({ values }) => values[0] ?? Number.NaN).sort((a, b) => a - b) : [];
+  };
+  const each = Array.from({ length: signals }, (_, index) => index + 1);
+  let counts: readonly number[] = [];
+  const found = { what: 'all samples to be found', deadlineMs, last: () => counts.slice(0, 3).join(', ') };
+  await until(systemClock, found, async () => {
+    counts = await valuesOf('count_over_time(outage_total[61m])');
+    return counts.length === signals && counts.every((count) => count === seconds);
+  });
+  expect(await valuesOf('sum_over_time(outage_total[61m])')).toEqual(
+    each.map((factor) => (factor * seconds * (seconds + 1)) / 2),
+  );
+  client.close();
+  second.process.kill('SIGTERM');
+  expect(await second.ended).toBe(0);
+  await stopStore();
 });
 
 test('an exporter that is broken or hangs is down, and holds nothing else up', async () => {

@@ -54,7 +54,11 @@ export const agentSettings = (estate: Estate, wanted: string | undefined): Agent
       ...(interfaces === undefined ? {} : { interfaces }),
     },
     databases: [...ownInstances(estate, agent, home), ...agent.databases.map((one) => watchedDatabase(one, home))],
-    scrapes: [...ownGateways(estate, home), ...agent.scrapes.map((one) => scrapeTarget(one, home))],
+    scrapes: [
+      ...ownGateways(estate, home),
+      ...ownExternals(estate, home),
+      ...agent.scrapes.map((one) => scrapeTarget(one, home)),
+    ],
     logs: agent.logs.map((log) => logTarget(estate, log, home)),
     peers: peersOf(estate, agent),
     changesTokenFile: agent.webhook?.tokenFile ?? `${agent.stateFolder}/changes.token`,
@@ -127,6 +131,22 @@ const ownGateways = (estate: Estate, { host, site }: Home): readonly ScrapeTarge
         everyMs: everySecondMs,
         samples: gatewaySamples,
       })),
+  );
+
+/** Instances of other engines whose exporters this host's agent asks. Their place is theirs, wherever they are asked from. */
+const ownExternals = (estate: Estate, home: Home): readonly ScrapeTarget[] =>
+  estate.externals.flatMap((service) =>
+    service.instances.flatMap(({ name, host, watchedFrom = host, scrape }): readonly ScrapeTarget[] => {
+      const place = hostNamed(estate, host);
+      if (watchedFrom !== home.host || place === undefined) return [];
+      return [
+        {
+          job: service.product,
+          labels: { job: service.product, instance: name, host, site: place.site.name, service: service.name },
+          ...scrape,
+        },
+      ];
+    }),
   );
 
 const scrapeTarget = (file: Scrape, home: Home): ScrapeTarget => {

@@ -1,5 +1,5 @@
 /** What an agent tells of itself: how its collectors do, what it costs, and what became of what it sent. Pure. */
-import type { Family, Label, Point } from '@coequal/signals';
+import type { Family, Label, Point } from '@coequal/signals/collecting';
 import type { SourceState } from './rounds.ts';
 
 export type LinkState = {

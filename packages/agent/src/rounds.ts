@@ -5,7 +5,7 @@
  */
 import type { DatabaseDetail, Event } from '@coequal/contract';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
-import type { Family, Sample } from '@coequal/signals';
+import type { Family, Sample } from '@coequal/signals/collecting';
 import type { Collected, Source } from './source.ts';
 
 /** How a source did lately. */

@@ -1,7 +1,7 @@
 /** What one agent works with, resolved from the estate by `configure.ts`: nothing behind it reads the estate. */
 import type { Place } from '@coequal/contract';
 import type { ClientCertificates, DatabaseAccount, LogFormat } from '@coequal/estate';
-import type { HostScope } from '@coequal/signals';
+import type { HostScope } from '@coequal/signals/collecting';
 
 export type Listen = { readonly host: string; readonly port: number };
 

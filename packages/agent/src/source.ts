@@ -3,7 +3,7 @@
  * it says in words. It may reject or hang: whoever asks it has a deadline and the signal that goes with it.
  */
 import type { DatabaseDetail, Event } from '@coequal/contract';
-import type { Family, Sample } from '@coequal/signals';
+import type { Family, Sample } from '@coequal/signals/collecting';
 
 export type Collected = {
   readonly samples: readonly Sample[];

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { formatEstate } from './format.ts';
 import type { AuditPlan, Estate, Gateway, Host, Instance, Service, ServiceGateway } from './model.ts';
 import type { Agent } from './model-agents.ts';
+import type { ExternalService } from './model-external.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 import { parseEstate } from './parse.ts';
 
@@ -255,27 +256,59 @@ const audit: fc.Arbitrary<AuditPlan> = fc.record(
   { requiredKeys: ['checkpointMs'] },
 );
 
+const external: fc.Arbitrary<ExternalService> = fc
+  .tuple(
+    optional(fc.record({ watchedFrom: fc.constant('host-0') })),
+    optional(fc.record({ user: fc.constant('reader'), passwordFile: folder })),
+    optional(fc.record({ authority: folder, certificate: folder, key: folder })),
+    optional(fc.record({ up: fc.constant({ name: 'redis_up', where: [] }) })),
+    fc.integer({ min: 1_000, max: 60_000 }),
+  )
+  .map(([from, account, files, up, everyMs]) => ({
+    name: 'cache',
+    engine: 'external',
+    product: 'redis',
+    signals: {
+      ...up,
+      work: { name: 'keys', where: [['db', 'db0'] as const, ['kind', 'a, b'] as const] },
+      latencySum: { name: 's_sum', where: [] },
+      latencyCount: { name: 's_count', where: [] },
+    },
+    instances: [
+      {
+        name: 'cache-0',
+        host: 'host-0',
+        ...from,
+        scrape: { url: 'http://127.0.0.1:9121/m?a=b', everyMs, samples: 7, ...account, ...files },
+      },
+    ],
+  }));
+
 const estate: fc.Arbitrary<Estate> = fc.tuple(fc.constantFrom(3, 5), fc.boolean()).chain(([sites, witness]) =>
-  fc.record({
-    version: fc.constant(1 as const),
-    name,
-    sites: fc
-      .tuple(...Array.from({ length: sites }, (_, index) => hostOf(index)))
-      .map((hosts) => hosts.map((host, index) => ({ name: `site-${index}`, hosts: [host] }))),
-    links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
-    services: service(sites, witness && sites === 3).map((only) => [only]),
-    gateways: fc.array(gateway, { maxLength: 1 }),
-    agents: fc.array(agent, { maxLength: 1 }),
-    platforms: fc.array(platform, { maxLength: 1 }),
-    stores,
-    audit,
-    limits: fc.record({
-      connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
-      bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),
-      freeDiskBytes: fc.integer({ min: 0, max: 2 ** 45 }),
-      galeraCacheBytes: fc.integer({ min: 128 * 2 ** 10, max: 2 ** 43 }),
-    }),
-  }),
+  fc
+    .record({
+      version: fc.constant(1 as const),
+      name,
+      sites: fc
+        .tuple(...Array.from({ length: sites }, (_, index) => hostOf(index)))
+        .map((hosts) => hosts.map((host, index) => ({ name: `site-${index}`, hosts: [host] }))),
+      links: milliseconds.map((rttMs) => [{ between: ['site-0', 'site-1'] as const, rttMs }]),
+      services: service(sites, witness && sites === 3).map((only) => [only]),
+      externals: fc.array(external, { maxLength: 1 }),
+      gateways: fc.array(gateway, { maxLength: 1 }),
+      agents: fc.array(agent, { maxLength: 1 }),
+      platforms: fc.array(platform, { maxLength: 1 }),
+      stores,
+      audit,
+      limits: fc.record({
+        connectionsPerInstance: fc.integer({ min: 10, max: 100_000 }),
+        bufferPoolBytes: fc.integer({ min: 5 * 2 ** 20, max: 2 ** 40 }),
+        freeDiskBytes: fc.integer({ min: 0, max: 2 ** 45 }),
+        galeraCacheBytes: fc.integer({ min: 128 * 2 ** 10, max: 2 ** 43 }),
+      }),
+    })
+    // Without an agent nobody watches them, which is a warning.
+    .map((made) => (made.agents.length > 0 ? made : { ...made, externals: [] })),
 );
 
 test('an estate that is written and read again is the same estate', () => {

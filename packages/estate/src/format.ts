@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import type { AuditPlan, Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
 import type { LdapDirectory, MetricStore, OidcProvider, Platform } from './model-platform.ts';
 import { formatAgent } from './to-agents.ts';
+import { formatExternal } from './to-external.ts';
 
 /** YAML text. Nothing is left to defaults that may change, except lists that are empty. */
 export const formatEstate = (estate: Estate, comment?: string): string => {
@@ -16,7 +17,7 @@ export const formatEstate = (estate: Estate, comment?: string): string => {
     ...(estate.links.length === 0
       ? {}
       : { links: estate.links.map(({ between, rttMs }) => ({ between, rtt: `${rttMs}ms` })) }),
-    services: estate.services.map(formatService),
+    services: [...estate.services.map(formatService), ...estate.externals.map(formatExternal)],
     ...(estate.gateways.length === 0 ? {} : { gateways: estate.gateways }),
     ...(estate.agents.length === 0 ? {} : { agents: estate.agents.map(formatAgent) }),
     ...(estate.platforms.length === 0 ? {} : { platforms: estate.platforms.map(formatPlatform) }),

@@ -36,6 +36,7 @@ export type {
   SendTo,
   WatchedDatabase,
 } from './model-agents.ts';
+export type { ExternalInstance, ExternalService, ExternalSignals, SignalSelector } from './model-external.ts';
 export type { MetricStore, Platform } from './model-platform.ts';
 export { type EstateResult, estateOrThrow, parseEstate } from './parse.ts';
 export { formatProblem, type Problem } from './problem.ts';

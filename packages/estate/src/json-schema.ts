@@ -8,12 +8,15 @@ export type SchemaNode = {
   readonly description?: string;
   readonly type?: string;
   readonly enum?: readonly string[];
+  readonly const?: unknown;
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
+  /** A map of keys of several kinds, told apart by one of them. */
+  readonly oneOf?: readonly SchemaNode[];
   readonly items?: SchemaNode | readonly SchemaNode[];
 };
 
@@ -32,10 +35,26 @@ export const jsonSchemaText = (): string => `${JSON.stringify(jsonSchema(), null
 export const schemaAt = (path: FilePath): SchemaNode | undefined =>
   path.reduce<SchemaNode | undefined>((node, part) => {
     if (node === undefined) return undefined;
-    if (typeof part === 'string') return node.properties?.[part];
+    if (typeof part === 'string') return keysOf(node)[part];
     const { items } = node;
     return isList(items) ? items[part] : items;
   }, jsonSchema());
+
+/** The keys that may stand at a place; where a key tells kinds apart, those of the kind that `found` says it is. */
+export const keysAt = (path: FilePath, found: unknown): readonly string[] => {
+  const node = schemaAt(path);
+  const kinds = node?.oneOf;
+  if (kinds === undefined) return Object.keys(node?.properties ?? {});
+  const says = (key: string): unknown =>
+    typeof found === 'object' && found !== null ? Object.getOwnPropertyDescriptor(found, key)?.value : undefined;
+  const isOf = ({ properties = {} }: SchemaNode): boolean =>
+    Object.entries(properties).some(([key, one]) => one.const !== undefined && one.const === says(key));
+  return Object.keys((kinds.find(isOf) ?? kinds[0])?.properties ?? {});
+};
+
+/** Of all kinds, the first one's words where several have a key. */
+const keysOf = (node: SchemaNode): Readonly<Record<string, SchemaNode>> =>
+  Object.assign({}, ...[...(node.oneOf ?? []), node].reverse().map(({ properties = {} }) => properties));
 
 const isList = (items: SchemaNode['items']): items is readonly SchemaNode[] => Array.isArray(items);
 

@@ -4,6 +4,7 @@
  */
 
 import type { Agent } from './model-agents.ts';
+import type { ExternalService } from './model-external.ts';
 import type { MetricStore, Platform } from './model-platform.ts';
 
 export type Estate = {
@@ -12,7 +13,10 @@ export type Estate = {
   readonly sites: readonly Site[];
   /** Round trip times between sites. A pair that is not named is `undefined`: unknown. */
   readonly links: readonly Link[];
+  /** Those that Coequal runs. */
   readonly services: readonly Service[];
+  /** Those that it watches only. In the file they stand among the services. */
+  readonly externals: readonly ExternalService[];
   readonly gateways: readonly Gateway[];
   readonly agents: readonly Agent[];
   readonly platforms: readonly Platform[];

@@ -5,12 +5,12 @@
  */
 import { fail } from '@coequal/kernel';
 import type { z } from 'zod';
-import { schemaAt } from './json-schema.ts';
+import { keysAt, schemaAt } from './json-schema.ts';
 import type { Estate } from './model.ts';
 import { nearest } from './nearest.ts';
 import { type FilePath, type Finding, formatProblem, type Problem, pathText, sortProblems } from './problem.ts';
 import { checkRules } from './rules.ts';
-import { estateFile } from './schema.ts';
+import { type EstateFile, estateFile } from './schema.ts';
 import { readSource } from './source.ts';
 import { toEstate } from './to-estate.ts';
 
@@ -30,8 +30,25 @@ export const parseEstate = (text: string): EstateResult => {
   }
   const estate = toEstate(shape.data);
   const { errors, warnings } = checkRules(estate);
-  if (errors.length > 0) return { ok: false, problems: sortProblems(errors.map(place)) };
-  return { ok: true, estate, warnings: sortProblems(warnings.map(place)) };
+  const inFile = placesInFile(shape.data);
+  const told = (findings: readonly Finding[]): readonly Problem[] => sortProblems(findings.map(inFile).map(place));
+  if (errors.length > 0) return { ok: false, problems: told(errors) };
+  return { ok: true, estate, warnings: told(warnings) };
+};
+
+/** The model has services of two kinds in two lists; the file has them in one. */
+const placesInFile = ({ services }: EstateFile): ((finding: Finding) => Finding) => {
+  const indexes = (external: boolean): readonly number[] =>
+    services.flatMap(({ engine }, index) => ((engine === 'external') === external ? [index] : []));
+  const lists = new Map([
+    ['services', indexes(false)],
+    ['externals', indexes(true)],
+  ]);
+  return (finding) => {
+    const [list = '', index = -1, ...rest] = finding.at;
+    const own = lists.get(String(list))?.[Number(index)];
+    return own === undefined ? finding : { ...finding, at: ['services', own, ...rest] };
+  };
 };
 
 /**
@@ -64,11 +81,15 @@ const shapeFindings = (issue: Issue, value: unknown): readonly ShapeFinding[] =>
   const at = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(at, key));
+      return issue.keys.map((key) => unknownKey(at, key, valueAt(value, at)));
     case 'invalid_type':
       return [wrongType(at, issue.expected, valueAt(value, at))];
     case 'invalid_value':
       return [wrongChoice(at, issue.values.map(String), valueAt(value, at))];
+    case 'invalid_union':
+      return [
+        wrongChoice([...at, ...(at.at(-1) === 'engine' ? [] : ['engine'])], ['galera', 'external'], valueAt(value, at)),
+      ];
     case 'too_small':
     case 'too_big':
       return [outOfRange(at, issue)];
@@ -91,8 +112,8 @@ type ShapeFinding = Finding & { readonly meant?: string; readonly missing?: stri
 const adviceOf = (params: Readonly<Record<string, unknown>> | undefined): string =>
   typeof params?.advice === 'string' ? params.advice : 'See docs/estate.md.';
 
-const unknownKey = (at: FilePath, key: string): ShapeFinding => {
-  const known = Object.keys(schemaAt(at)?.properties ?? {});
+const unknownKey = (at: FilePath, key: string, found: unknown): ShapeFinding => {
+  const known = keysAt(at, found);
   const meant = nearest(key, known);
   const where = at.length === 0 ? 'at the top of the file' : `in ${nameOf(at)}`;
   return {

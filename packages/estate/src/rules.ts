@@ -12,6 +12,7 @@ import type { FilePath, Finding } from './problem.ts';
 import { hostNamed, loopbackOf, metricsAddress, placedInstances, votesBySite, votesOf } from './queries.ts';
 import { duplicates, isBelow, named, perService, type Rule } from './rule.ts';
 import { agentRules, agentWarnings } from './rules-agents.ts';
+import { externalRules, externalWarnings } from './rules-external.ts';
 import { gatewayRules, gatewayWarnings } from './rules-gateway.ts';
 import { platformRules } from './rules-platform.ts';
 
@@ -28,14 +29,14 @@ const uniqueNames: Rule = (estate) => [
     'host',
     estate.sites.flatMap(({ hosts }, site) => named(hosts, ['sites', site, 'hosts'])),
   ),
-  ...duplicates('service', named(estate.services, ['services'])),
-  ...duplicates(
-    'instance or arbitrator',
-    estate.services.flatMap(({ instances, arbitrators }, service) => [
+  ...duplicates('service', [...named(estate.services, ['services']), ...named(estate.externals, ['externals'])]),
+  ...duplicates('instance or arbitrator', [
+    ...estate.services.flatMap(({ instances, arbitrators }, service) => [
       ...named(instances, ['services', service, 'instances']),
       ...named(arbitrators, ['services', service, 'arbitrators']),
     ]),
-  ),
+    ...estate.externals.flatMap(({ instances }, service) => named(instances, ['externals', service, 'instances'])),
+  ]),
   ...duplicates('gateway', named(estate.gateways, ['gateways'])),
   ...duplicates('agent', named(estate.agents, ['agents'])),
 ];
@@ -190,9 +191,10 @@ const linkPairs: Rule = (estate) => {
 };
 
 const populatedSites: Rule = (estate) => {
-  const used = new Set(
-    estate.services.flatMap(({ instances, arbitrators }) => [...instances, ...arbitrators].map(({ host }) => host)),
-  );
+  const used = new Set([
+    ...estate.services.flatMap(({ instances, arbitrators }) => [...instances, ...arbitrators].map(({ host }) => host)),
+    ...estate.externals.flatMap(({ instances }) => instances.map(({ host }) => host)),
+  ]);
   const hosts = new Set(estate.sites.flatMap((site) => site.hosts.map(({ name }) => name)));
   // A misspelt host is told by another rule; that its site then looks empty is not a second mistake.
   if ([...used].some((host) => !hosts.has(host))) return [];
@@ -422,7 +424,8 @@ const errorRules: readonly Rule[] = [
   memorySuffices,
   ...gatewayRules,
   ...agentRules,
+  ...externalRules,
   ...platformRules,
 ];
 
-const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings, ...agentWarnings];
+const warningRules: readonly Rule[] = [oneSiteDecides, ...gatewayWarnings, ...agentWarnings, ...externalWarnings];

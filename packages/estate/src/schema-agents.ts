@@ -6,12 +6,12 @@
 import { z } from 'zod';
 import { address, databaseRule, duration, name, path, port, text } from './schema-values.ts';
 
-const userRule = {
+export const userRule = {
   pattern: /^[^\s'"`\\]{1,128}$/,
   message: 'is not the name of an account',
   advice: 'Write the user alone, without a host, blanks or quotes; 128 characters at most.',
 };
-const jobRule = {
+export const jobRule = {
   pattern: /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/,
   message: 'is not the name of a job',
   advice: 'Begin with a letter, and go on with letters, digits, `_`, `.` and `-`, 64 at most.',
@@ -37,7 +37,7 @@ const urlRule = {
   message: 'is not an address of a service',
   advice: 'Write `http://` or `https://`, a host with its port, and a path where one is needed; no user, no `?`.',
 };
-const scrapeUrlRule = {
+export const scrapeUrlRule = {
   pattern: /^https?:\/\/(?![^/]*@)[^\s/?#"'\\]+(\/[^\s#"'\\]*)?$/,
   message: 'is not an address that can be scraped',
   advice: 'Write `http://` or `https://`, a host with its port, and the path of its metrics; no user in it.',
@@ -45,7 +45,7 @@ const scrapeUrlRule = {
 
 const second = 1_000;
 
-const certificateFiles = {
+export const certificateFiles = {
   authority: path(
     'PEM file of the authority that the other side’s certificate comes from.',
     '/etc/coequal/tls/authority.pem',

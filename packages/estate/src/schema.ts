@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { agent } from './schema-agents.ts';
 import { audit } from './schema-audit.ts';
+import { externalService } from './schema-external.ts';
 import { gateway, serviceGateway } from './schema-gateway.ts';
 import { platform, store } from './schema-platform.ts';
 import { address, databaseRule, duration, KiB, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
@@ -106,7 +107,7 @@ const encryption = z
 const service = z
   .strictObject({
     name: name('Name of the service, unique in the estate. Also the name of the Galera cluster.', 'bank'),
-    engine: z.enum(['galera']).default('galera').describe('The database engine.'),
+    engine: z.enum(['galera']).optional().describe('The database engine: `galera`, the default, or `external`.'),
     architecture: z
       .enum(['multi-active', 'primary-standby', 'cold-standby'])
       .default('multi-active')
@@ -159,7 +160,15 @@ export const estateFile = z
     name: name('Name of the estate.', 'example-bank'),
     sites: z.array(site).min(1).max(64).describe('The data centres.'),
     links: z.array(link).max(2_016).default([]).describe('Round trip times between sites, where they are known.'),
-    services: z.array(service).min(1).max(64).describe('The databases.'),
+    services: z
+      .array(
+        z
+          .discriminatedUnion('engine', [service, externalService])
+          .describe('A logical database that applications use.'),
+      )
+      .min(1)
+      .max(64)
+      .describe('The databases.'),
     gateways: z.array(gateway).max(1_000).default([]).describe('The gateways.'),
     agents: z.array(agent).max(1_000).default([]).describe('The agents, one on each host that is watched.'),
     platforms: z.array(platform).max(64).default([]).describe('The processes that watch the estate.'),
@@ -171,5 +180,8 @@ export const estateFile = z
     title: 'Coequal estate',
     description: 'Everything Coequal looks after, in one file: coequal.yaml. Reference: docs/estate.md.',
   });
+
+/** A service that Coequal runs. */
+export type FileService = z.output<typeof service>;
 
 export type EstateFile = z.output<typeof estateFile>;

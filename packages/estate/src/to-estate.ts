@@ -17,8 +17,9 @@ import type {
   Service,
   ServiceGateway,
 } from './model.ts';
-import type { EstateFile } from './schema.ts';
+import type { EstateFile, FileService } from './schema.ts';
 import { toAgent } from './to-agents.ts';
+import { toExternal } from './to-external.ts';
 import { toPlatform, toStore } from './to-platform.ts';
 
 /** The model of a file whose shape is right. */
@@ -27,7 +28,8 @@ export const toEstate = (file: EstateFile): Estate => ({
   name: file.name,
   sites: file.sites.map((site) => ({ name: site.name, hosts: site.hosts.map(toHost) })),
   links: file.links.map(({ between, rtt }) => ({ between, rttMs: rtt })),
-  services: file.services.map(toService),
+  services: file.services.flatMap((service) => (service.engine === 'external' ? [] : [toService(service)])),
+  externals: file.services.flatMap((service) => (service.engine === 'external' ? [toExternal(service)] : [])),
   gateways: file.gateways.map(toGateway),
   agents: file.agents.map(toAgent),
   platforms: file.platforms.map(toPlatform),
@@ -77,8 +79,9 @@ const toHost = ({ name, address, cost, cpus, memory }: EstateFile['sites'][numbe
 const canonicalAddress = (address: string): string =>
   address.includes(':') ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address.toLowerCase();
 
-const toService = ({ encryption, instances, gateway, ...rest }: EstateFile['services'][number]): Service => ({
+const toService = ({ engine = 'galera', encryption, instances, gateway, ...rest }: FileService): Service => ({
   ...rest,
+  engine,
   ...(encryption === undefined ? {} : { encryption: toEncryption(encryption) }),
   instances: instances.map(toInstance),
   ...(gateway === undefined ? {} : { gateway: toServiceGateway(gateway, rest.preset) }),
@@ -89,13 +92,7 @@ const toEncryption = ({ keyFile, safePaths }: Encryption): Encryption => ({
   safePaths: safePaths.map(withoutEndingSlash),
 });
 
-const toInstance = ({
-  name,
-  host,
-  dataFolder,
-  cacheFolder,
-  ports,
-}: EstateFile['services'][number]['instances'][number]): Instance => ({
+const toInstance = ({ name, host, dataFolder, cacheFolder, ports }: FileService['instances'][number]): Instance => ({
   name,
   host,
   dataFolder: withoutEndingSlash(dataFolder),
@@ -107,7 +104,7 @@ const toInstance = ({
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 type FileGateway = EstateFile['gateways'][number];
-type FileServiceGateway = NonNullable<EstateFile['services'][number]['gateway']>;
+type FileServiceGateway = NonNullable<FileService['gateway']>;
 
 /**
  * How long an instance may be silent before its sessions leave it: a little longer than the group itself takes to give

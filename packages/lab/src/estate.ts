@@ -54,6 +54,7 @@ export const estateOfSites = (name: string, count: number, preset: PresetName): 
     sites,
     links: [],
     services: [service],
+    externals: [],
     gateways: [],
     agents: [],
     platforms: [],

@@ -36,7 +36,7 @@ export const makePlaces = (estate: Estate): Places => {
     if (at.host !== undefined) add(servicesOfHost, at.host, service);
     if (at.site !== undefined) add(servicesOfSite, at.site, service);
   };
-  for (const service of estate.services)
+  for (const service of [...estate.services, ...estate.externals])
     for (const instance of service.instances) {
       const at = { ...(hosts.get(instance.host) ?? { host: instance.host }), service: service.name };
       instances.set(instance.name, { ...at, instance: instance.name });

@@ -5,7 +5,14 @@
 import { join } from 'node:path';
 import type { ChangeEvent, Event } from '@coequal/contract';
 import { type Clock, fail, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { estateLabels, Outbox, Relabeler, RemoteWriteEncoder, type Sample, writeExposition } from '@coequal/signals';
+import {
+  estateLabels,
+  Outbox,
+  Relabeler,
+  RemoteWriteEncoder,
+  type Sample,
+  writeExposition,
+} from '@coequal/signals/collecting';
 import {
   eventsOutboxBytes,
   eventsSegmentBytes,

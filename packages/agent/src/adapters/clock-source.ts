@@ -11,7 +11,7 @@ import {
   HttpClock,
   MariadbClock,
   withLabels,
-} from '@coequal/signals';
+} from '@coequal/signals/collecting';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings, DatabaseTarget } from '../settings.ts';
 import type { Source } from '../source.ts';

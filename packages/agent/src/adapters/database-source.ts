@@ -7,7 +7,7 @@ import {
   openMariadbCollector,
   openPostgresCollector,
   Relabeler,
-} from '@coequal/signals';
+} from '@coequal/signals/collecting';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { DatabaseTarget } from '../settings.ts';
 import type { Source } from '../source.ts';

@@ -1,6 +1,6 @@
 /** The host as two sources: what moves every second, and its hardware. */
 import type { Clock } from '@coequal/kernel';
-import { estateLabels, HardwareCollector, HostCollector, Relabeler } from '@coequal/signals';
+import { estateLabels, HardwareCollector, HostCollector, Relabeler } from '@coequal/signals/collecting';
 import { roundWaitMs, sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings } from '../settings.ts';
 import type { Source } from '../source.ts';

@@ -11,7 +11,7 @@ import {
   type Point,
   Relabeler,
   type Sample,
-} from '@coequal/signals';
+} from '@coequal/signals/collecting';
 import { sourceDeadlineMs } from '../limits.ts';
 import type { AgentSettings, LogTarget } from '../settings.ts';
 import type { Source } from '../source.ts';

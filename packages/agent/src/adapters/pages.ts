@@ -3,11 +3,14 @@
  * token. On the address of the host, if the estate says so: `/time` alone. Everything is bounded: connections, bodies, time.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
-import { contentTypeOf } from '@coequal/signals';
+import { contentTypeOf } from '@coequal/signals/collecting';
 import { noticeBytes } from '../limits.ts';
 import type { Listen } from '../settings.ts';
+
+/** Not imported, for the reason that stands at `HttpPeer`. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 export type Pages = {
   readonly metrics: () => string;

@@ -5,7 +5,7 @@
  */
 import type { AgentReport, DatabaseDetail, Event } from '@coequal/contract';
 import { type Clock, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { HttpPeer, type Outbox, type WriteOutcome } from '@coequal/signals';
+import { HttpPeer, type Outbox, type WriteOutcome } from '@coequal/signals/collecting';
 import {
   answerBytes,
   eventsPerReport,

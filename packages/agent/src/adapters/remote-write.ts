@@ -1,5 +1,5 @@
 /** Writes bodies of samples to a store or platform, and says what became of them. */
-import { type HttpPeer, type PeerAnswer, remoteWriteHeaders, type WriteOutcome } from '@coequal/signals';
+import { type HttpPeer, type PeerAnswer, remoteWriteHeaders, type WriteOutcome } from '@coequal/signals/collecting';
 import { answerBytes } from '../limits.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** An exporter as a source. */
 import type { Clock } from '@coequal/kernel';
-import { estateLabels, Relabeler, Scraper } from '@coequal/signals';
+import { estateLabels, Relabeler, Scraper } from '@coequal/signals/collecting';
 import { gatewayDeadlineMs, longestScrapeMs } from '../limits.ts';
 import type { ScrapeTarget } from '../settings.ts';
 import type { Source } from '../source.ts';

@@ -1,7 +1,7 @@
 /** Tells the agent of this machine of a change, as its webhook takes it. For the command line. */
 import type { ChangeNotice } from '@coequal/contract';
 import { type Clock, fail } from '@coequal/kernel';
-import { HttpPeer } from '@coequal/signals';
+import { HttpPeer } from '@coequal/signals/collecting';
 import { answerBytes } from '../limits.ts';
 import type { AgentSettings } from '../settings.ts';
 import { mustBeReadable } from './files.ts';

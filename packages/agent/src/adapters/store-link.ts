@@ -4,7 +4,7 @@
  * in order. What a kill takes is the body on its way.
  */
 import { type Clock, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { HttpPeer, type Outbox, resending, sendWaiting, type WriteOutcome } from '@coequal/signals';
+import { HttpPeer, type Outbox, resending, sendWaiting, type WriteOutcome } from '@coequal/signals/collecting';
 import { endDeadlineMs, firstPauseMs, longestStorePauseMs, storeDeadlineMs } from '../limits.ts';
 import { Pause } from '../pause.ts';
 import type { Destination } from '../settings.ts';
@@ -38,6 +38,10 @@ export class StoreLink {
   #working: Promise<void> | undefined;
   #figures = { taken: 0, refused: 0, failed: 0 };
   #up = true;
+  /** Bodies lost, as far as it was said. */
+  #lostSaid = 0;
+  /** It was said that bodies are lost, and something still waits. */
+  #losing = false;
 
   constructor(options: StoreLinkOptions) {
     this.#options = options;
@@ -74,7 +78,32 @@ export class StoreLink {
   }
 
   #keep(body: Uint8Array): void {
-    this.#options.outbox.append(body).catch((error: unknown) => this.#broken(error));
+    this.#options.outbox.append(body).then(
+      () => this.#sayLosses(),
+      (error: unknown) => this.#broken(error),
+    );
+  }
+
+  /** Once when it begins, and how many there were when nothing waits any more. */
+  #sayLosses(): void {
+    const { log, outbox, store } = this.#options;
+    const { dropped, refused } = outbox.losses();
+    if (!this.#losing && dropped + refused > this.#lostSaid) {
+      this.#losing = true;
+      const [event, bodies] =
+        dropped > 0
+          ? ['the oldest samples are dropped: there is no room for more on disk', dropped]
+          : ['samples cannot be written to disk', refused];
+      log('error', event, { url: store.url, bodies, waiting: outbox.waiting });
+    }
+    if (this.#losing && outbox.waiting === 0) {
+      this.#losing = false;
+      log('warn', 'samples were lost while the store took none', {
+        url: store.url,
+        bodies: dropped + refused - this.#lostSaid,
+      });
+      this.#lostSaid = dropped + refused;
+    }
   }
 
   #work(body: Uint8Array | undefined): void {
@@ -113,6 +142,7 @@ export class StoreLink {
     const up = trouble === undefined || taken + refused > 0;
     if (trouble !== undefined && refused === 0) this.#figures.failed += 1;
     if (up) this.#pause.reset();
+    this.#sayLosses();
     if (up === this.#up) return;
     this.#up = up;
     if (up) log('info', 'the store takes samples again', { url: store.url });

@@ -12,4 +12,7 @@ if (import.meta.main) {
   const settingsFile = process.argv[2] ?? '';
   process.exitCode = await serve({ settingsFile, version, clock: systemClock, random: systemRandom });
   process.exit();
+} else {
+  // What is loaded later is compiled now.
+  await import('../notice.ts');
 }

@@ -20,7 +20,8 @@ const benches: Readonly<Record<BenchName, string>> = {
   'gateway-pause': 'how long sysbench waits, and for what errors, when an instance dies; parts: default, tight',
   clients: 'unmodified clients in nine languages and tools through a gateway while instances die; parts: their names',
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
-  agent: 'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute',
+  agent:
+    'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute; parts: host, mariadb',
   signals:
     'processor time for taking in samples, reading a host and a database; parts: window, text, remote-write, host, mariadb',
   ingest: 'processor time of a platform that takes in what agents tell; parts: 10, 100, 1000 (hosts)',
@@ -48,6 +49,7 @@ const withParts: ReadonlySet<BenchName> = new Set([
   'clients',
   'two-addresses',
   'signals',
+  'agent',
   'ingest',
   'diagnosis',
 ]);

@@ -1,10 +1,12 @@
 /** `coequal estate validate|show|schema`: the estate file, checked, shown, and described for editors. */
 import {
   type Estate,
+  type ExternalService,
   estateOrThrow,
   formatProblem,
   gatewayAddress,
   type Host,
+  hostNamed,
   jsonSchemaText,
   monthlyCost,
   parseEstate,
@@ -95,9 +97,9 @@ const summary = (estate: Estate): string =>
   [
     counted(estate.sites.length, 'site'),
     counted(hostsOf(estate).length, 'host'),
-    counted(estate.services.length, 'service'),
+    counted(estate.services.length + estate.externals.length, 'service'),
     counted(
-      estate.services.reduce((sum, { instances }) => sum + instances.length, 0),
+      [...estate.services, ...estate.externals].reduce((sum, { instances }) => sum + instances.length, 0),
       'instance',
     ),
   ].join(', ');
@@ -114,6 +116,7 @@ export const estateLines = (estate: Estate): readonly string[] => [
   '',
   ...sitesTable(estate),
   ...estate.services.flatMap((service) => ['', ...serviceLines(estate, service)]),
+  ...estate.externals.flatMap((service) => ['', ...externalLines(estate, service)]),
   ...linkLines(estate),
   '',
   ...limitLines(estate),
@@ -144,6 +147,20 @@ const sitesTable = (estate: Estate): readonly string[] =>
       ['in all', '', '', '', '', costText(hostsOf(estate))],
     ],
   );
+
+const externalLines = (estate: Estate, { name, product, instances }: ExternalService): readonly string[] => [
+  `Service ${name}: ${product}, watched only`,
+  ...formatTable(
+    [{ title: 'INSTANCE' }, { title: 'SITE' }, { title: 'HOST' }, { title: 'WATCHED FROM' }, { title: 'EXPORTER' }],
+    instances.map((instance) => [
+      instance.name,
+      hostNamed(estate, instance.host)?.site.name ?? '',
+      instance.host,
+      instance.watchedFrom ?? instance.host,
+      instance.scrape.url,
+    ]),
+  ),
+];
 
 const serviceLines = (estate: Estate, service: Service): readonly string[] => {
   const votes = votesOf(service);

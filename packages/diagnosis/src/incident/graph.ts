@@ -59,7 +59,7 @@ export const graphOf = (estate: Estate): Graph => {
     const site = siteOfHost.get(host);
     return site === undefined ? { host, service } : { site, host, service };
   };
-  for (const service of estate.services) {
+  for (const service of [...estate.services, ...estate.externals]) {
     const key = add('service', service.name, { service: service.name }).key;
     for (const { name, host } of service.instances) {
       const instance = add('instance', name, { ...placeAt(host, service.name), instance: name }).key;

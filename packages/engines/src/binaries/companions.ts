@@ -21,6 +21,7 @@ export type CompanionName =
   | 'postgresql'
   | 'prometheus'
   | 'pymysql'
+  | 'redis'
   | 'slapd'
   | 'softhsm'
   | 'sysbench'
@@ -86,6 +87,12 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
       ['libpq5'],
     ],
     files: ['usr/lib/postgresql/*/bin/postgres', 'usr/lib/postgresql/*/bin/initdb', 'usr/lib/postgresql/*/bin/pg_ctl'],
+  },
+  // An engine that is none of ours, with its exporter.
+  redis: {
+    packages: [['redis-server']],
+    alone: [['prometheus-redis-exporter']],
+    files: ['usr/bin/prometheus-redis-exporter', 'usr/bin/redis-server'],
   },
   keepalived: { packages: [['keepalived']], alone: [], files: ['usr/sbin/keepalived'] },
   'connector-j': {

@@ -44,6 +44,7 @@ export const sampleEstate = (
     sites,
     links: [],
     services: [whole],
+    externals: [],
     gateways: [],
     agents: [],
     platforms: [],

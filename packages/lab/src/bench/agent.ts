@@ -1,7 +1,7 @@
 /**
  * `bench agent`: what an agent costs the host it watches. The real program on a state folder of its own collects about 1,000 signals a second (this host,
- * and an exporter of ours for the rest), and sends them to a store and a platform of ours in this process, which take everything. Processor
- * time and memory are the kernel's figures of that one process, over a minute after it has settled.
+ * a MariaDB server or none, and an exporter of ours for the rest), and sends them to a store and a platform of ours in this process, which take
+ * everything. Processor time and memory are the kernel's figures of that one process, over a minute after it has settled.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,9 +11,11 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { until } from '@coequal/kernel';
+import { fail, until } from '@coequal/kernel';
 import { decodeRemoteWrite, type Sample, writeExposition } from '@coequal/signals';
 import { figureOf, tenth } from './figures.ts';
+import { withPlain, withServers } from './servers.ts';
+import { openWatcherAccount, watcherAccount } from './signals-mariadb.ts';
 import { type Bench, type BenchTools, counting } from './tools.ts';
 
 const defaultRuns = 1;
@@ -23,6 +25,8 @@ const measuredSeconds = 60;
 const cpuBarPercent = 2;
 const memoryBarMb = 100;
 const patienceMs = 60_000;
+/** By then every source that there is has told something. */
+const bodiesBefore = 8;
 /** The kernel counts processor time in hundredths of a second. */
 const ticksPerSecond = 100;
 
@@ -32,35 +36,79 @@ type Ends = {
   exporterSeries: number;
   bodies: number;
   lastSamples: number;
+  /** The sender's word on its database; undefined where it watches none. */
+  databaseUp: number | undefined;
   readonly close: () => Promise<void>;
 };
 
+const parts = ['host', 'mariadb'] as const;
+
+type Measured = { readonly cpuPercent: number; readonly memoryMb: number; readonly detail: Record<string, number> };
+
 export const benchAgent: Bench = async (options, tools) => {
-  const cpu: number[] = [];
-  const memory: number[] = [];
-  let detail = {};
-  for (const run of counting(options.runs ?? defaultRuns)) {
-    const measured = await measure(tools);
-    cpu.push(measured.cpuPercent);
-    memory.push(measured.memoryMb);
-    detail = measured.detail;
-    tools.progress(`agent: run ${run}: ${tenth(measured.cpuPercent)} % of a core, ${tenth(measured.memoryMb)} MB`);
+  for (const part of options.parts ?? parts) {
+    if (part === 'host') await repeat('host', options.runs, tools, () => measure(tools, () => ''));
+    else if (part === 'mariadb') await withMariadb(options.runs, tools);
+    else throw fail('COMMAND_USAGE', { problem: `The bench agent has no part ${part}.`, help: parts.join(', ') });
   }
-  tools.figure(figureOf({ name: 'agent/processor', unit: '%', values: cpu, bar: cpuBarPercent, detail }));
-  tools.figure(figureOf({ name: 'agent/memory', unit: 'MB', values: memory, bar: memoryBarMb, detail: {} }));
 };
 
-const measure = async (tools: BenchTools) => {
+const withMariadb = (runs: number | undefined, tools: BenchTools): Promise<void> =>
+  withServers(tools, (servers) =>
+    withPlain(servers, tools, async () => {
+      await openWatcherAccount(servers);
+      const { instance } = servers.optionsOf(0);
+      await repeat('mariadb', runs, tools, () =>
+        measure(tools, (folder) => {
+          const files = { password: join(folder, 'watcher.password'), authority: join(folder, 'authority.pem') };
+          writeFileSync(files.password, watcherAccount.password, { mode: 0o600 });
+          writeFileSync(files.authority, servers.authority.certificate);
+          return `    databases:
+      - engine: mariadb
+        instance: ledger-1
+        address: ${instance.at.address}
+        port: ${instance.ports.client}
+        account: { user: ${watcherAccount.user}, passwordFile: ${files.password}, authority: ${files.authority} }
+`;
+        }),
+      );
+    }),
+  );
+
+const repeat = async (
+  part: string,
+  runs: number | undefined,
+  tools: BenchTools,
+  once: () => Promise<Measured>,
+): Promise<void> => {
+  const all: Measured[] = [];
+  for (const run of counting(runs ?? defaultRuns)) {
+    const measured = await once();
+    all.push(measured);
+    const { cpuPercent, memoryMb } = measured;
+    tools.progress(`agent: ${part}, run ${run}: ${tenth(cpuPercent)} % of a core, ${tenth(memoryMb)} MB`);
+  }
+  const detail = all.at(-1)?.detail ?? {};
+  const cpu = all.map(({ cpuPercent }) => cpuPercent);
+  const memory = all.map(({ memoryMb }) => memoryMb);
+  tools.figure(figureOf({ name: `agent/${part}/processor`, unit: '%', values: cpu, bar: cpuBarPercent, detail }));
+  tools.figure(figureOf({ name: `agent/${part}/memory`, unit: 'MB', values: memory, bar: memoryBarMb, detail: {} }));
+};
+
+/** @param more what the agent has in the estate beside its exporter, as lines; made when its folder is there */
+const measure = async (tools: BenchTools, more: (folder: string) => string): Promise<Measured> => {
   const { clock, signal } = tools;
   const folder = mkdtempSync(join(tmpdir(), 'coequal-bench-agent-'));
   const ends = await openEnds();
   const port = await freePort();
-  writeFileSync(join(folder, 'coequal.yaml'), estateText(folder, ends.url, port));
+  const lines = more(folder);
+  writeFileSync(join(folder, 'coequal.yaml'), estateText(folder, ends.url, port) + lines);
   const child = startAgent(folder);
+  const database = lines !== '';
   try {
     const wait = (what: string, probe: () => boolean): Promise<boolean> =>
       until(clock, { what, deadlineMs: patienceMs, signal }, () => child.exitCode === null && probe());
-    await wait('the agent to send', () => ends.bodies >= 4);
+    await wait('the agent to send', () => ends.bodies >= bodiesBefore && (!database || ends.databaseUp === 1));
     ends.exporterSeries = Math.max(0, signals - ends.lastSamples);
     tools.progress(
       `agent: ${ends.lastSamples} signals of this host and its own, ${ends.exporterSeries} of an exporter`,
@@ -95,7 +143,7 @@ const startAgent = (folder: string): ChildProcess =>
 
 /** A store, a platform and an exporter in one server. */
 const openEnds = async (): Promise<Ends> => {
-  const state = { exporterSeries: 0, bodies: 0, lastSamples: 0 };
+  const state: Omit<Ends, 'url' | 'close'> = { exporterSeries: 0, bodies: 0, lastSamples: 0, databaseUp: undefined };
   const server: Server = createServer((request, response) => {
     if (request.url === '/metrics') {
       response.setHeader('content-type', 'text/plain; version=0.0.4');
@@ -109,6 +157,8 @@ const openEnds = async (): Promise<Ends> => {
         const decoded = decodeRemoteWrite(Buffer.concat(chunks));
         state.bodies += 1;
         state.lastSamples = decoded.ok ? decoded.samples.length : 0;
+        const up = decoded.ok ? decoded.samples.find(({ name }) => name === 'mysql_up') : undefined;
+        state.databaseUp = up?.value;
       }
       response.writeHead(204).end();
     });

@@ -23,7 +23,7 @@ const readingsBefore = 200;
 const barMs = 10;
 /** Of /proc/PID/stat: hundredths of a second on every Linux that Node runs on. */
 const msPerTick = 10;
-const account = { user: 'watcher', host: '%', password: 'watching' };
+export const watcherAccount = { user: 'watcher', host: '%', password: 'watching' };
 const collectors = [
   ...['info_schema.processlist', 'info_schema.innodb_metrics', 'info_schema.tables', 'perf_schema.eventsstatements'],
   ...['perf_schema.eventsstatementssum', 'perf_schema.file_events', 'perf_schema.tableiowaits', 'binlog_size'],
@@ -34,10 +34,15 @@ type Cost = { readonly watcherMs: number; readonly databaseMs: number };
 export const measureMariadb = (runs: number, tools: BenchTools): Promise<void> =>
   withServers(tools, (servers) =>
     withPlain(servers, tools, async ({ pid }) => {
-      await openAccount(servers);
+      await openWatcherAccount(servers);
       const { instance } = servers.optionsOf(0);
       const collector = openMariadbCollector({
-        ...{ host: instance.at.address, port: instance.ports.client, user: account.user, password: account.password },
+        ...{
+          host: instance.at.address,
+          port: instance.ports.client,
+          user: watcherAccount.user,
+          password: watcherAccount.password,
+        },
         ...{ authority: servers.authority.certificate, serverName: instance.name, instance: instance.name },
         ...{ place: { instance: instance.name }, clock: tools.clock, processFolder: '/proc' },
       });
@@ -129,10 +134,11 @@ const ticksOf = (pid: number): number => {
   return (Number(fields[11]) + Number(fields[12])) * msPerTick;
 };
 
-const openAccount = async ({ administrator, optionsOf }: Servers): Promise<void> => {
+/** On the plain instance. */
+export const openWatcherAccount = async ({ administrator, optionsOf }: Servers): Promise<void> => {
   const sql = await connectSql({ socketPath: socketPath(optionsOf(0).places.runFolder), ...administrator }, 5_000);
   try {
-    for (const text of collectorAccount('mariadb', account)) await sql.query(text);
+    for (const text of collectorAccount('mariadb', watcherAccount)) await sql.query(text);
   } finally {
     sql.close();
   }
@@ -150,7 +156,12 @@ const startExporter = async (servers: Servers, { clock, progress, signal }: Benc
   const { instance, places } = servers.optionsOf(0);
   const options = `${servers.folder}/exporter.cnf`;
   const lines = [
-    ...['[client]', `user=${account.user}`, `password=${account.password}`, `host=${instance.at.address}`],
+    ...[
+      '[client]',
+      `user=${watcherAccount.user}`,
+      `password=${watcherAccount.password}`,
+      `host=${instance.at.address}`,
+    ],
     ...[`port=${instance.ports.client}`, `ssl-ca=${places.certificates?.authority ?? ''}`, ''],
   ];
   await writeFile(options, lines.join('\n'), { mode: 0o600 });

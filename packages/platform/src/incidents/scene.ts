@@ -58,8 +58,8 @@ type Scope = {
 const scopeOf = (incident: Incident, places: Places): Scope => {
   const near = (place: Place): boolean => incident.places.some((own) => nearness(places, own, place) !== 'apart');
   const { estate } = places;
-  const instances = estate.services
-    .flatMap((service) => service.instances)
+  const instances = [...estate.services, ...estate.externals]
+    .flatMap((service): readonly { readonly name: string; readonly host: string }[] => service.instances)
     .filter(({ name }) => near(places.instance(name) ?? {}));
   const gateways = estate.gateways.filter(({ name }) => near(places.gateway(name) ?? {}));
   const hosts = estate.sites.flatMap((site) => site.hosts).filter(({ name }) => near(places.host(name) ?? {}));

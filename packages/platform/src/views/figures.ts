@@ -42,7 +42,7 @@ const s = {
 } as const;
 
 /** Null where it is not known: an answer in JSON has no NaN. */
-const known = (value: number): number | null => (Number.isFinite(value) ? value : null);
+export const known = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 const share = (part: number, whole: number): number | null => (whole > 0 ? known(part / whole) : null);
 

@@ -13,9 +13,10 @@ import type {
   ServiceState,
   SiteState,
 } from '@coequal/contract';
-import { hostNamed, type Service } from '@coequal/estate';
+import { type ExternalService, hostNamed, type Service } from '@coequal/estate';
 import { limits } from '../limits.ts';
 import { type EntityKind, entityOf, type Places } from '../places.ts';
+import { externalFigures, externalState } from '../watch/external.ts';
 import type { Readings } from '../watch/reading.ts';
 import {
   gatewayFigures,
@@ -24,6 +25,7 @@ import {
   instanceFigures,
   instanceWord,
   isGatewayHeard,
+  known,
 } from './figures.ts';
 
 export type OverviewSources = {
@@ -54,17 +56,29 @@ export const overviewOf = (sources: OverviewSources, nowMs: number): Overview =>
       .filter(({ name }) => sees({ host: name }))
       .map(({ name }) => hostOf(name, site.name, sources, troubleAt, nowMs)),
   );
-  const instances = estate.services.flatMap((service) =>
-    service.instances
-      .filter(({ name }) => sees({ instance: name }))
-      .map(({ name }) => instanceOf(name, service, sources, troubleAt)),
-  );
+  const instances = [
+    ...estate.services.flatMap((service) =>
+      service.instances
+        .filter(({ name }) => sees({ instance: name }))
+        .map(({ name }) => instanceOf(name, service, sources, troubleAt)),
+    ),
+    ...estate.externals.flatMap((service) =>
+      service.instances
+        .filter(({ name }) => sees({ instance: name }))
+        .map(({ name }) => externalInstanceOf(name, service, sources, troubleAt)),
+    ),
+  ];
   const gateways = estate.gateways
     .filter(({ name }) => sees({ gateway: name }))
     .map(({ name }) => gatewayOf(name, sources, troubleAt));
-  const services = estate.services
-    .filter(({ name }) => sees({ service: name }))
-    .map((service) => serviceOf(service, sources, instances, troubleAt));
+  const services = [
+    ...estate.services
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => serviceOf(service, sources, instances, troubleAt)),
+    ...estate.externals
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => externalServiceOf(service, sources, instances, troubleAt)),
+  ];
   const sites = estate.sites
     .filter(({ name }) => sees({ site: name }))
     .map(({ name }) => siteOf(name, hosts, instances, gateways, troubleAt));
@@ -145,6 +159,51 @@ const instanceOf = (
   };
 };
 
+const externalInstanceOf = (
+  name: string,
+  service: ExternalService,
+  { readings, places }: OverviewSources,
+  troubleAt: TroubleAt,
+): InstanceStateView => {
+  const reader = readings.of('instance', name);
+  const { level, reasons } = troubleAt('instance', name);
+  const state = externalState(service, reader);
+  const { connections, work } = externalFigures(service, reader);
+  const [unknown, unwell] = [state === 'unknown' || state === 'exporter silent', state === 'no answer'];
+  return {
+    ...{ name, ...placed(places.instance(name)), service: service.name, reasons: [...reasons] },
+    ...{ sessions: known(connections), running: null, queriesPerSecond: known(work) },
+    ...{ waiting: null, flowControl: null, clusterSize: null },
+    level: level !== 'fine' ? level : unknown ? 'unknown' : unwell ? 'watch' : 'fine',
+    state: state === 'unknown' ? 'silent' : state,
+  };
+};
+
+/** Whether its instances can stand in for each other nobody here knows: one that is left serves. */
+const externalServiceOf = (
+  service: ExternalService,
+  { readings }: OverviewSources,
+  instances: readonly InstanceStateView[],
+  troubleAt: TroubleAt,
+): ServiceState => {
+  const own = instances.filter((one) => one.service === service.name);
+  const serving = own.filter(({ state }) => state === 'serving').length;
+  const heard = own.some(({ level }) => level !== 'unknown');
+  const trouble = troubleAt('service', service.name);
+  const all = service.instances.map(({ name }) => externalFigures(service, readings.of('instance', name)));
+  const latencies = all.map(({ latency }) => latency).filter((value) => Number.isFinite(value));
+  const level = serving === own.length ? trouble.level : serving > 0 ? worst([trouble.level, 'watch']) : 'act';
+  return {
+    ...{ name: service.name, engine: service.product, architecture: 'watched only', level: heard ? level : 'unknown' },
+    state: !heard ? 'silent' : serving === own.length ? 'serving' : serving > 0 ? 'degraded' : 'down',
+    reasons: [...trouble.reasons],
+    ...{ instances: own.length, serving },
+    transactionsPerSecond: sumKnown(all.map(({ work }) => work)),
+    latencySeconds: latencies.length === 0 ? null : latencies.reduce((sum, one) => sum + one, 0) / latencies.length,
+    errorsPerSecond: sumKnown(all.map(({ errors }) => errors)),
+  };
+};
+
 const gatewayOf = (name: string, { readings, places }: OverviewSources, troubleAt: TroubleAt): GatewayState => {
   const reader = readings.of('gateway', name);
   const { level, reasons } = troubleAt('gateway', name);
@@ -174,9 +233,9 @@ const serviceOf = (
     .map(({ name }) => gatewayTotals(readings.of('gateway', name)));
   const [requests, seconds] = [sumKnown(totals.map((one) => one.requests)), sumKnown(totals.map((one) => one.seconds))];
   const trouble = troubleAt('service', service.name);
-  const known = own.some(({ level }) => level !== 'unknown');
+  const heard = own.some(({ level }) => level !== 'unknown');
   const majority = serving * 2 > own.length;
-  const level = !known
+  const level = !heard
     ? 'unknown'
     : serving === own.length
       ? trouble.level
@@ -185,7 +244,7 @@ const serviceOf = (
         : 'act';
   return {
     ...{ name: service.name, engine: service.engine, architecture: service.architecture, level },
-    state: !known ? 'silent' : serving === own.length ? 'serving' : majority ? 'degraded' : 'without a majority',
+    state: !heard ? 'silent' : serving === own.length ? 'serving' : majority ? 'degraded' : 'without a majority',
     reasons: [...trouble.reasons],
     ...{ instances: own.length, serving },
     transactionsPerSecond: sumKnown(totals.map((one) => one.transactions)),

@@ -3,10 +3,11 @@
  * their sessions. Functions from a look at the estate to what holds now; `watcher.ts` waits until it has held long enough.
  */
 import type { DatabaseDetail, Place, Severity } from '@coequal/contract';
-import type { Service } from '@coequal/estate';
+import type { ExternalService, Service } from '@coequal/estate';
 import { labelValue } from '@coequal/signals';
 import { limits } from '../limits.ts';
 import type { Places } from '../places.ts';
+import { externalFigures, externalState } from './external.ts';
 import type { Reader, Readings, Selector } from './reading.ts';
 
 export type Held = {
@@ -67,6 +68,7 @@ const host = {
 export const conditionsOf = (look: Look): readonly Held[] => [
   ...hostConditions(look),
   ...look.places.estate.services.flatMap((service) => serviceConditions(look, service)),
+  ...look.places.estate.externals.flatMap((service) => externalConditions(look, service)),
   ...look.places.estate.gateways.flatMap(({ name }) => gatewayConditions(look, name)),
 ];
 
@@ -102,6 +104,10 @@ const hostConditions = (look: Look): readonly Held[] => {
 
 const carries = (places: Places, hostName: string): boolean =>
   places.estate.services.some(({ instances }) => instances.some((one) => one.host === hostName)) ||
+  // The agent that asks its exporter is the one that is missed.
+  places.estate.externals.some(({ instances }) =>
+    instances.some(({ host: at, watchedFrom = at }) => watchedFrom === hostName),
+  ) ||
   places.estate.gateways.some((one) => one.host === hostName);
 
 const placed = (known: Place | undefined, otherwise: Place): Place => known ?? otherwise;
@@ -230,6 +236,30 @@ const instanceConditions = (look: Look, reader: Reader, name: string): readonly 
   if (detail !== undefined && look.nowMs - detail.atMs < 5_000) held.push(...sessionConditions(detail, name, one));
   return held;
 };
+
+const externalConditions = (look: Look, service: ExternalService): readonly Held[] =>
+  service.instances.flatMap(({ name, host: at, watchedFrom = at }): readonly Held[] => {
+    const reader = look.readings.of('instance', name);
+    const place = placed(look.places.instance(name), { instance: name });
+    const one = (held: Omit<Held, 'place' | 'source'>): readonly Held[] => [{ ...held, place, source: 'detector' }];
+    const silent = (summary: string): readonly Held[] => [
+      { ...{ alert: 'CollectorSilent', place, severity: 'warning', forMs: 1_000, source: 'silence' }, summary },
+    ];
+    const state = externalState(service, reader);
+    if (state === 'no answer')
+      return one({ alert: 'InstanceDown', severity: 'critical', forMs: 1_000, summary: `${name} does not answer` });
+    if (state === 'exporter silent') return silent(`The exporter of ${name} does not answer`);
+    if (state === 'unknown') {
+      const agentSilent = isSilent(look, watchedFrom) || look.heardMs(watchedFrom) === undefined;
+      return !agentSilent && look.sinceStartMs > limits.watch.graceMs ? silent(`Nothing is told of ${name}`) : [];
+    }
+    const { connections, mostConnections: most } = externalFigures(service, reader);
+    if (!(connections >= most * 0.9) || most <= 0) return [];
+    return one({
+      ...{ alert: 'ConnectionsNearLimit', severity: 'warning', forMs: 1_000, value: connections },
+      summary: `${name} has ${connections} of ${most} connections`,
+    });
+  });
 
 const heardAtAll = (look: Look, { host: at }: Place): boolean => at === undefined || look.heardMs(at) !== undefined;
 

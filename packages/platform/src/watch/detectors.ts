@@ -6,11 +6,17 @@ import type { Place } from '@coequal/contract';
 import { limits } from '../limits.ts';
 import type { Places } from '../places.ts';
 import { Detector } from './detector.ts';
+import { externalIndicators } from './external.ts';
 import { type Finding, findingKey, placeLabels } from './finding.ts';
 import { type Indicator, indicators } from './indicators.ts';
 import type { Readings, WatchedKind } from './reading.ts';
 
-type Watched = { readonly kind: WatchedKind; readonly name: string; readonly place: Place };
+type Watched = {
+  readonly kind: WatchedKind;
+  readonly name: string;
+  readonly place: Place;
+  readonly indicators: readonly Indicator[];
+};
 
 export class Detectors {
   readonly #watched: readonly Watched[];
@@ -32,16 +38,15 @@ export class Detectors {
   /** Takes what is new in the readings, which were begun at `nowMs`, and says what fires. */
   look(readings: Readings, nowMs: number): readonly Finding[] {
     const findings: Finding[] = [];
-    for (const { kind, name, place } of this.#watched) {
+    for (const { kind, name, place, indicators } of this.#watched) {
       const reader = readings.of(kind, name);
       for (const indicator of indicators) {
-        if (indicator.kind !== kind) continue;
         const second = Math.max(...indicator.clock.map((selector) => reader.newest(selector)));
         if (second < 0) continue;
         const detector = this.#detectorOf(indicator, name);
         if (detector === undefined) continue;
         if (second > detector.seenSecond) detector.observe(second, indicator.read(reader), nowMs);
-        else if (nowMs / 1_000 - second > limits.watch.freshSeconds + 7) detector.silent();
+        else if (nowMs / 1_000 - second > readings.freshSeconds(name) + 7) detector.silent();
         if (detector.state.firing) findings.push(driftFinding(indicator, detector, place));
       }
     }
@@ -58,15 +63,27 @@ export class Detectors {
   }
 }
 
-const watchedOf = ({ estate, host, instance, gateway }: Places): readonly Watched[] => [
-  ...estate.sites.flatMap(({ hosts }) =>
-    hosts.map(({ name }): Watched => ({ kind: 'host', name, place: host(name) ?? { host: name } })),
-  ),
-  ...estate.services.flatMap(({ instances }) =>
-    instances.map(({ name }): Watched => ({ kind: 'instance', name, place: instance(name) ?? { instance: name } })),
-  ),
-  ...estate.gateways.map(({ name }): Watched => ({ kind: 'gateway', name, place: gateway(name) ?? { gateway: name } })),
-];
+const watchedOf = ({ estate, host, instance, gateway }: Places): readonly Watched[] => {
+  const usual = (kind: WatchedKind, name: string, place: Place): Watched => ({
+    ...{ kind, name, place },
+    indicators: indicators.filter((indicator) => indicator.kind === kind),
+  });
+  return [
+    ...estate.sites.flatMap(({ hosts }) => hosts.map(({ name }) => usual('host', name, host(name) ?? { host: name }))),
+    ...estate.services.flatMap(({ instances }) =>
+      instances.map(({ name }) => usual('instance', name, instance(name) ?? { instance: name })),
+    ),
+    ...estate.externals.flatMap((service) =>
+      service.instances.map(
+        ({ name }): Watched => ({
+          ...{ kind: 'instance', name, place: instance(name) ?? { instance: name } },
+          indicators: externalIndicators(service),
+        }),
+      ),
+    ),
+    ...estate.gateways.map(({ name }) => usual('gateway', name, gateway(name) ?? { gateway: name })),
+  ];
+};
 
 const driftFinding = (indicator: Indicator, detector: Detector, place: Place): Finding => {
   const { value, usual, sinceMs } = detector.state;

@@ -99,7 +99,8 @@ export const indicatorSignals: readonly Selector[] = [
 ];
 
 /** Per unit of what is below; not known where less than `least` of it happens. */
-const per = (above: number, below: number, least: number): number => (below >= least ? above / below : Number.NaN);
+export const per = (above: number, below: number, least: number): number =>
+  below >= least ? above / below : Number.NaN;
 
 /** What is not told counts as nothing, as long as one of them is told. */
 const added = (...values: readonly number[]): number => {
@@ -112,7 +113,7 @@ const orZero = (value: number): number => (Number.isNaN(value) ? 0 : value);
 
 const firstKnown = (...values: readonly number[]): number => values.find((value) => !Number.isNaN(value)) ?? Number.NaN;
 
-const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
+export const above = { direction: 'above', against: 'median', severity: 'warning' } as const;
 
 export const indicators: readonly Indicator[] = [
   {

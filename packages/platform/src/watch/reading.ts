@@ -33,12 +33,24 @@ export class Readings {
   readonly #window: LiveWindow;
   readonly #places: Places;
   readonly #selections = new Map<Selector, Map<string, WindowSeries[]>>();
+  /** Seconds beyond the usual, of external instances that are asked less often than once a second. */
+  readonly #slower: ReadonlyMap<string, number>;
   #generation = -1;
   #nowSecond = 0;
 
   constructor(window: LiveWindow, places: Places) {
     this.#window = window;
     this.#places = places;
+    this.#slower = new Map(
+      places.estate.externals.flatMap(({ instances }) =>
+        instances.map(({ name, scrape }) => [name, 2 * (scrape.everyMs / 1_000 - 1)] as const),
+      ),
+    );
+  }
+
+  /** How old a value of an instance may be: what is asked for less often is fresh for longer. */
+  freshSeconds(entity: string): number {
+    return limits.watch.freshSeconds + (this.#slower.get(entity) ?? 0);
   }
 
   /** The time from which freshness counts. */
@@ -52,11 +64,13 @@ export class Readings {
   of(kind: WatchedKind, entity: string): Reader {
     const key = `${kind} ${entity}`;
     const all = (selector: Selector): readonly WindowSeries[] => this.#selection(selector).get(key) ?? none;
-    const fresh = (selector: Selector): readonly WindowSeries[] => all(selector).filter((one) => this.#isFresh(one));
+    const oldest = this.#nowSecond - (kind === 'instance' ? this.freshSeconds(entity) : limits.watch.freshSeconds);
+    const isFresh = (series: WindowSeries): boolean => series.newest >= oldest;
+    const fresh = (selector: Selector): readonly WindowSeries[] => all(selector).filter(isFresh);
     const over = (selector: Selector, start: number, step: (sum: number, value: number) => number): number => {
       let [result, count] = [start, 0];
       for (const series of all(selector)) {
-        if (!this.#isFresh(series)) continue;
+        if (!isFresh(series)) continue;
         const value = series.at(series.newest);
         if (Number.isNaN(value)) continue;
         result = step(result, value);
@@ -72,7 +86,7 @@ export class Readings {
       rate: (selector) => {
         let [sum, count] = [0, 0];
         for (const series of all(selector)) {
-          const rate = this.#isFresh(series) ? rateOf(series) : Number.NaN;
+          const rate = isFresh(series) ? rateOf(series) : Number.NaN;
           if (Number.isNaN(rate)) continue;
           sum += rate;
           count += 1;
@@ -81,10 +95,6 @@ export class Readings {
       },
       series: fresh,
     };
-  }
-
-  #isFresh(series: WindowSeries): boolean {
-    return series.newest >= this.#nowSecond - limits.watch.freshSeconds;
   }
 
   #selection(selector: Selector): Map<string, WindowSeries[]> {

@@ -107,6 +107,79 @@ export const ruleCases: readonly RuleCase[] = [
   },
   { alert: 'TooHot', every: 15, ...pair(['node_hwmon_temp_celsius{@,chip="c",sensor="s"}', '60x20 95x20', '75x40']) },
 
+  // Hardware
+  { alert: 'DiskFailing', every: 30, ...pair(['smartctl_device_smart_status{@,device="sda"}', '1x20 0x4', '1x24']) },
+  {
+    alert: 'DiskErrorsGrow',
+    every: 30,
+    ...pair(
+      [
+        'smartctl_device_attribute{@,device="sda",attribute_id="197",attribute_value_type="raw"}',
+        '8x80 16x4',
+        // Sectors that were put in order again are fewer.
+        '8x80 0x4',
+      ],
+      ['smartctl_device_media_errors{@,device="nvme0"}', '2x80 3x4', '2x84'],
+    ),
+  },
+  {
+    alert: 'DiskWornOut',
+    every: 30,
+    ...pair(
+      ['nvme_available_spare_ratio{@,device="nvme0n1"}', '0.09x24', '1x24'],
+      ['nvme_available_spare_threshold_ratio{@,device="nvme0n1"}', '0.1x24', '0.1x24'],
+    ),
+  },
+  {
+    alert: 'ArrayDegraded',
+    every: 15,
+    ...pair(
+      ['node_md_disks{@,device="md0",state="active"}', '2x20 1x8', '2x28'],
+      ['node_md_disks{@,device="md0",state="failed"}', '0x28', '0x28'],
+      ['node_md_disks_required{@,device="md0"}', '2x28', '2x28'],
+    ),
+  },
+  {
+    alert: 'PathsLost',
+    every: 15,
+    ...pair(['node_dmmultipath_device_paths_failed{@,device="mpatha"}', '0x20 2x8', '0x28']),
+  },
+  {
+    alert: 'BondDegraded',
+    every: 15,
+    ...pair(
+      ['node_bonding_active{@,master="bond0"}', '2x20 1x8', '2x28'],
+      ['node_bonding_slaves{@,master="bond0"}', '2x28', '2x28'],
+    ),
+  },
+  {
+    alert: 'SensorAlarm',
+    every: 15,
+    ...pair(['ipmi_fan_speed_state{@,id="12",name="Fan1A"}', '0x20 2x8', '0x28']),
+  },
+  { alert: 'ChassisFault', every: 15, ...pair(['ipmi_chassis_drive_fault_state{@}', '1x20 0x8', '1x28']) },
+  {
+    alert: 'MachineUnhealthy',
+    every: 15,
+    ...pair(['redfish_system_health_state{@,resource="system",system_id="1"}', '1x20 3x8', '1x28']),
+  },
+  {
+    alert: 'PortErrors',
+    every: 15,
+    ...pair(
+      ['ifInErrors{@,ifIndex="3",ifName="Ethernet3"}', '0+100x40', '7x40'],
+      ['ifOutErrors{@,ifIndex="3",ifName="Ethernet3"}', '0x40', '0x40'],
+    ),
+  },
+  {
+    alert: 'PortDown',
+    every: 15,
+    ...pair(
+      ['ifOperStatus{@,ifIndex="4",ifName="Ethernet4"}', '1x60 2x4', '1x64'],
+      ['ifAdminStatus{@,ifIndex="4",ifName="Ethernet4"}', '1x64', '1x64'],
+    ),
+  },
+
   // Databases
   {
     alert: 'DatabaseDown',

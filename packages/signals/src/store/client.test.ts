@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeRemoteWrite, encodeRemoteWrite } from '../remote/remote-write.ts';
-import { StoreClient, sendWaiting } from './adapters/client.ts';
+import { StoreClient } from './adapters/client.ts';
 import { Outbox } from './adapters/outbox.ts';
 import { parseStoreAnswer } from './results.ts';
+import { sendWaiting } from './sending.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
 

@@ -1,8 +1,8 @@
 import type { Clock } from '@coequal/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { WriteOutcome } from './adapters/client.ts';
 import { resending } from './resend.ts';
+import type { WriteOutcome } from './sending.ts';
 
 /** A store that keeps in memory what it took, has it on disk after `diskMs`, and forgets the rest when it is killed. */
 class ForgetfulStore {

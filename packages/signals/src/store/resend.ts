@@ -4,7 +4,7 @@
  * more before anything else. A store that keeps one sample of a time and series counts them once. Pure but for what it keeps.
  */
 import type { Clock } from '@coequal/kernel';
-import type { WriteOutcome } from './adapters/client.ts';
+import type { WriteOutcome } from './sending.ts';
 
 type Write = (body: Uint8Array) => Promise<WriteOutcome>;
 

@@ -9,8 +9,9 @@ import { cacheFolderOf, findCompanion } from '@coequal/engines';
 import { systemClock, until } from '@coequal/kernel';
 import { expect, test } from 'vitest';
 import { encodeRemoteWrite } from '../remote/remote-write.ts';
-import { StoreClient, sendWaiting } from './adapters/client.ts';
+import { StoreClient } from './adapters/client.ts';
 import { Outbox } from './adapters/outbox.ts';
+import { sendWaiting } from './sending.ts';
 
 const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');

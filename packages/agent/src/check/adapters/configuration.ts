@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { estateOrThrow, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, codeOf, fail, failureText, reasonOf } from '@coequal/kernel';
-import { HttpPeer } from '@coequal/signals';
+import { HttpPeer } from '@coequal/signals/collecting';
 import { mustBeReadable, readText } from '../../adapters/files.ts';
 import type { Checked } from '../../adapters/start.ts';
 import { parseAgentArguments } from '../../arguments.ts';

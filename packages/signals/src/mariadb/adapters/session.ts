@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { codeOf } from '@coequal/kernel';
-import { type Connection, createConnection } from 'mysql2';
+import type { Connection } from 'mysql2';
 import type { Session } from '../../database/adapters/link.ts';
 import type { Cell, Rows } from '../../database/answer.ts';
 
@@ -24,6 +24,8 @@ export type MariadbTarget = {
 /** Rejects with the driver's error. What is not ready when the signal aborts is destroyed. */
 export const openMariadbSession = async (target: MariadbTarget, signal: AbortSignal): Promise<Session> => {
   const password = typeof target.password === 'string' ? target.password : await target.password();
+  // Loaded when it is first needed: whoever watches no such database has no use for its memory.
+  const { createConnection } = await import('mysql2');
   signal.throwIfAborted();
   const socket =
     target.socketPath === undefined

@@ -1,7 +1,7 @@
 /** One connection to a PostgreSQL server. Everything stays text. Everything beyond the driver is in Link. */
 import { connect, type Socket } from 'node:net';
 import { codeOf } from '@coequal/kernel';
-import { Client, DatabaseError } from 'pg';
+import type { Client, DatabaseError } from 'pg';
 import type { Session } from '../../database/adapters/link.ts';
 
 export type PostgresTarget = {
@@ -24,6 +24,8 @@ const asText = { getTypeParser: () => (value: unknown) => value };
 /** Rejects with the driver's error. What is not ready when the signal aborts is destroyed. */
 export const openPostgresSession = async (target: PostgresTarget, signal: AbortSignal): Promise<Session> => {
   const password = typeof target.password === 'string' ? target.password : await target.password();
+  // Loaded when it is first needed: whoever watches no such database has no use for its memory.
+  const pg = await import('pg');
   signal.throwIfAborted();
   const port = target.port ?? 5432;
   const socket =
@@ -33,7 +35,7 @@ export const openPostgresSession = async (target: PostgresTarget, signal: AbortS
   socket.setKeepAlive(true, 10_000);
   // The driver asks a stream to connect; this one is on its way already.
   const stream = Object.assign(socket, { connect: () => socket });
-  const client = new Client({
+  const client = new pg.Client({
     stream: () => stream,
     user: target.user,
     password,
@@ -61,7 +63,7 @@ export const openPostgresSession = async (target: PostgresTarget, signal: AbortS
   } finally {
     signal.removeEventListener('abort', abort);
   }
-  return sessionOf(client, socket, () => open);
+  return sessionOf(client, socket, () => open, refusalBy(pg.DatabaseError));
 };
 
 const tlsOf = (authority: string, serverName: string | undefined) => ({
@@ -70,7 +72,12 @@ const tlsOf = (authority: string, serverName: string | undefined) => ({
   ...(serverName === undefined ? { checkServerIdentity: () => undefined } : { servername: serverName }),
 });
 
-const sessionOf = (client: Client, socket: Socket, isOpen: () => boolean): Session => ({
+const sessionOf = (
+  client: Client,
+  socket: Socket,
+  isOpen: () => boolean,
+  refusalOf: Session['refusalOf'],
+): Session => ({
   query: async (text, values) => {
     const asked = {
       text,
@@ -89,8 +96,10 @@ const sessionOf = (client: Client, socket: Socket, isOpen: () => boolean): Sessi
 });
 
 /** What the server says of a statement leaves the connection usable; FATAL does not. */
-const refusalOf = (error: unknown): string | undefined =>
-  error instanceof DatabaseError && error.severity === 'ERROR' ? error.code : undefined;
+const refusalBy =
+  (OfServer: typeof DatabaseError) =>
+  (error: unknown): string | undefined =>
+    error instanceof OfServer && error.severity === 'ERROR' ? error.code : undefined;
 
 /** Invalid password, and every other invalid authorization (no entry in pg_hba.conf, a role that may not log in). */
 export const isLogInRefused = (error: unknown): boolean => ['28P01', '28000'].includes(codeOf(error) ?? '');

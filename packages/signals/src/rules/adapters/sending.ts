@@ -3,7 +3,7 @@
  * Nobody waits for it: an evaluation is not held up by where its results go.
  */
 import { type Log, reasonOf } from '@coequal/kernel';
-import type { WriteOutcome } from '../../store/adapters/client.ts';
+import type { WriteOutcome } from '../../store/sending.ts';
 
 /** Where results go: a `StoreClient`, of the store that is asked or of another one. */
 export type RuleSink = { readonly write: (body: Uint8Array) => Promise<WriteOutcome> };

@@ -6,11 +6,14 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { type IncomingMessage, Agent as PlainAgent, request as plainRequest, type RequestOptions } from 'node:http';
+import type { IncomingMessage, Agent as PlainAgent, RequestOptions } from 'node:http';
 import { Agent as SecureAgent, request as secureRequest } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { createGunzip, createInflate } from 'node:zlib';
 import { type Clock, codeOf, reasonOf } from '@coequal/kernel';
+
+/** Imported, the module would load everything that it can name, a browser's `WebSocket` too: ten megabytes that an agent has no use for. */
+const { Agent: Plain, request: plainRequest } = process.getBuiltinModule('node:http');
 
 /** PEM files; certificate and key, both or neither, are shown to the other end. */
 export type PeerFiles = {
@@ -134,7 +137,7 @@ export class HttpPeer {
 
   async #makeAgent(): Promise<PlainAgent | SecureAgent> {
     const common = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections };
-    if (!this.#secure) return new PlainAgent(common);
+    if (!this.#secure) return new Plain(common);
     const { authority, certificate, key } = this.#options.files ?? {};
     return new SecureAgent({
       ...common,
