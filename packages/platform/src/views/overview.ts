@@ -71,10 +71,13 @@ export const overviewOf = (sources: OverviewSources, nowMs: number): Overview =>
   const gateways = estate.gateways
     .filter(({ name }) => sees({ gateway: name }))
     .map(({ name }) => gatewayOf(name, sources, troubleAt));
-  const seen = ({ name }: { readonly name: string }): boolean => sees({ service: name });
   const services = [
-    ...estate.services.filter(seen).map((service) => serviceOf(service, sources, instances, troubleAt)),
-    ...estate.externals.filter(seen).map((service) => externalServiceOf(service, sources, instances, troubleAt)),
+    ...estate.services
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => serviceOf(service, sources, instances, troubleAt)),
+    ...estate.externals
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => externalServiceOf(service, sources, instances, troubleAt)),
   ];
   const sites = estate.sites
     .filter(({ name }) => sees({ site: name }))
