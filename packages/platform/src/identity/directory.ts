@@ -82,17 +82,13 @@ export class Directories {
   /** Where the browser goes, and what it has to have when it comes back. */
   async ask(directory: WebDirectory): Promise<{ readonly url: string; readonly token: string }> {
     const { store, clock } = this.#ports;
-    if (store.ceremonies.count() >= identityLimits.ceremonies)
-      throw fail('IDENTITY_FULL', {
-        ...{ what: 'open sign-ins', most: identityLimits.ceremonies },
-        advice: 'Wait for five minutes.',
-      });
     const [state, token] = [newId('oidc'), newToken()];
     const { url, ...kept } = await directory.ask(state);
     store.ceremonies.add({
       ...{ id: state, purpose: 'oidc', owner: hashOf(token), challenge: '', data: JSON.stringify(kept) },
       endsMs: clock.now() + identityLimits.ceremonyMs,
     });
+    store.ceremonies.trim(identityLimits.ceremonies);
     return { url, token };
   }
 

@@ -128,6 +128,22 @@ describe('passkeys', () => {
     await expect(signingIn.takeStepUp(ann.browser.live(tried), crossed)).rejects.toEqual(code('PASSKEY_REFUSED'));
   });
 
+  test('whoever asks for many questions stops nobody, and bounds hold', async () => {
+    const ann = await firstMember(tried);
+    const old = await tried.identity.signingIn.askPasskey();
+    const own = await tried.identity.signingIn.askStepUp(ann.browser.live(tried));
+    tried.clock.atMs += 1_000;
+    for (let i = 0; i < 30; i += 1) await tried.identity.signingIn.askPasskey();
+    tried.ports.store.ceremonies.trim(20);
+    await signIn(tried, new Browser(), ann.authenticator);
+    const late = { ceremony: old.ceremony, response: ann.authenticator.get(old) };
+    await expect(tried.identity.signingIn.takePasskey(late, new Browser().asker())).rejects.toEqual(
+      code('SIGN_IN_FAILED'),
+    );
+    const answer = { ceremony: own.ceremony, response: ann.authenticator.get(own) };
+    await tried.identity.signingIn.takeStepUp(ann.browser.live(tried), answer);
+  });
+
   test('registration wants a verified user and this origin', async () => {
     const first = (await tried.identity.firstCode()) ?? '';
     for (const tamper of [{ userVerified: false }, { origin: 'https://evil.example' }, { rpId: 'evil.example' }]) {
@@ -536,7 +552,10 @@ describe('terminals', () => {
 
   test('are so many at once, whoever asks', () => {
     const { terminals } = tried.identity;
-    for (let i = 0; i < identityLimits.terminal.open; i += 1) terminals.ask('x', '10.0.0.5');
+    const { open, ofSource } = identityLimits.terminal;
+    for (let i = 0; i < ofSource; i += 1) terminals.ask('x', '10.0.0.5');
     expect(() => terminals.ask('x', '10.0.0.5')).toThrow(code('IDENTITY_FULL'));
+    for (let i = ofSource; i < open; i += 1) terminals.ask('x', `10.0.1.${i}`);
+    expect(() => terminals.ask('x', '10.0.0.6')).toThrow(code('IDENTITY_FULL'));
   });
 });

@@ -16,10 +16,10 @@ export const identityLimits = {
   },
   /** Between the question and the answer of a passkey: the browser's own dialogue waits as long. */
   ceremonyMs: 5 * minute,
-  /** Open ones; each is a row of 300 bytes that anybody may make. */
+  /** Open ones that anybody may ask for, rows of 300 bytes: one source at the rate of its class needs more than four minutes for them. */
   ceremonies: 5_000,
   enrolment: { firstMs: hour, linkMs: 72 * hour, againMs: 24 * hour },
-  terminal: { openMs: 10 * minute, pollSeconds: 2, open: 200 },
+  terminal: { openMs: 10 * minute, pollSeconds: 2, open: 200, ofSource: 20 },
   passkeys: 20,
   devices: 50,
   people: 10_000,

@@ -41,7 +41,6 @@ export type Asserted = {
   readonly content: KeyContent;
 };
 
-/** @throws IDENTITY_FULL */
 export const askToRegister = async (
   ports: IdentityPorts,
   purpose: 'enrol' | 'add',
@@ -169,17 +168,13 @@ const keep = (
   challenge: Uint8Array,
   data: object,
 ) => {
-  if (store.ceremonies.count() >= identityLimits.ceremonies)
-    throw fail('IDENTITY_FULL', {
-      ...{ what: 'open questions to passkeys', most: identityLimits.ceremonies },
-      advice: 'Wait for five minutes.',
-    });
   const id = newId('ceremony');
   const endsMs = clock.now() + identityLimits.ceremonyMs;
   store.ceremonies.add({
     ...{ id, purpose, owner, endsMs, data: JSON.stringify(data) },
     challenge: Buffer.from(challenge).toString('base64url'),
   });
+  store.ceremonies.trim(identityLimits.ceremonies);
   return id;
 };
 

@@ -188,7 +188,8 @@ export type IdentityStore = {
   };
   readonly ceremonies: {
     readonly add: (ceremony: Ceremony) => void;
-    readonly count: () => number;
+    /** Of those that anybody may ask for, the oldest beyond a number go: whoever asks for many shortens the time of all, and stops nobody. */
+    readonly trim: (most: number) => void;
     /** Takes it away: it is answered once. */
     readonly take: (id: string, purpose: string, owner: string, nowMs: number) => Ceremony | undefined;
   };
@@ -203,7 +204,7 @@ export type IdentityStore = {
   };
   readonly terminals: {
     readonly add: (terminal: Terminal) => void;
-    readonly count: (nowMs: number) => number;
+    readonly count: (nowMs: number, source?: string) => number;
     readonly byDevice: (hash: string) => Terminal | undefined;
     readonly byUser: (hash: string) => Terminal | undefined;
     readonly decide: (

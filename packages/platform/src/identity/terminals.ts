@@ -36,7 +36,10 @@ export class Terminals {
   ask(client: string, source: string): TerminalAsked {
     const { store, clock } = this.#ports;
     const { terminal } = identityLimits;
-    if (store.terminals.count(clock.now()) >= terminal.open)
+    const full =
+      store.terminals.count(clock.now()) >= terminal.open ||
+      store.terminals.count(clock.now(), source) >= terminal.ofSource;
+    if (full)
       throw fail('IDENTITY_FULL', {
         what: 'terminals that wait',
         most: terminal.open,

@@ -181,7 +181,12 @@ export const makeIdentityStore = (database: Database): IdentityStore => {
     },
     ceremonies: {
       add: (value) => void insert('ceremony', value),
-      count: () => count('SELECT count(*) AS n FROM ceremony'),
+      trim: (most) =>
+        void did(
+          `DELETE FROM ceremony WHERE id IN (
+             SELECT id FROM ceremony WHERE purpose IN ('sign-in', 'oidc') ORDER BY ends_ms DESC, id LIMIT -1 OFFSET ?)`,
+          most,
+        ),
       take: (id, purpose, owner, nowMs) =>
         all(
           ceremony,
@@ -205,8 +210,11 @@ export const makeIdentityStore = (database: Database): IdentityStore => {
     },
     terminals: {
       add: (value) => void insert('terminal', value),
-      count: (nowMs) =>
-        count("SELECT count(*) AS n FROM terminal WHERE state = 'waiting' AND ends_ms > ?", plain(nowMs)),
+      count: (nowMs, source) =>
+        count(
+          `SELECT count(*) AS n FROM terminal WHERE state = 'waiting' AND ends_ms > ?${source === undefined ? '' : ' AND source = ?'}`,
+          ...[plain(nowMs), ...(source === undefined ? [] : [source])],
+        ),
       byDevice: (hash) => one(terminal, 'SELECT * FROM terminal WHERE device_hash = ?', hash),
       byUser: (hash) => one(terminal, 'SELECT * FROM terminal WHERE user_hash = ?', hash),
       decide: (id, state, who, bound, nowMs) =>
