@@ -33,6 +33,7 @@ export {
   type IncidentDiagnosis,
   incident,
   type RankedCause,
+  rankedCause,
   type Severity,
   type TimelineEntry,
 } from './incidents.ts';

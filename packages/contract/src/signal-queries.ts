@@ -47,6 +47,7 @@ export const rangeAnswer = z.object({
 
 export const correlateRequest = z.object({
   name: z.string().min(1).max(500),
+  /** As many as it takes to mean one signal. */
   labels: labels.default({}),
   fromMs: z.number(),
   toMs: z.number(),
@@ -57,6 +58,9 @@ export const correlateRequest = z.object({
 });
 
 export const correlateAnswer = z.object({
+  source: z.enum(['live', 'store']),
+  /** False: the time was over before everything was searched. */
+  whole: z.boolean(),
   searched: z.number().int(),
   correlated: z.array(
     z.object({

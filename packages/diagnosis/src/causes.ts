@@ -213,7 +213,7 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'site',
     words: 'more is asked of the service than usual',
     runbook: 'limit-traffic',
-    explains: [...afterSlowness, 'CPU taken by another process', 'network latency'],
+    explains: ['slow applier', 'connections exhausted', 'CPU taken by another process', 'network latency'],
     lookalikes: ['expensive statement', 'missing index', 'connections exhausted'],
   },
   backup: {
@@ -277,7 +277,8 @@ export const catalogue: Readonly<Record<CauseName, Cause>> = {
     kind: 'service',
     words: 'many transactions change the same rows at once',
     runbook: 'serialise-hot-row',
-    explains: ['connections exhausted'],
+    // What is refused is tried again, so that more is asked than before.
+    explains: ['connections exhausted', 'load spike'],
     lookalikes: ['idle transaction holds locks', 'load spike'],
   },
   'failed log-ins': {

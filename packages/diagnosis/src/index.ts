@@ -15,7 +15,14 @@ export {
   type SiteHeadroom,
 } from './headroom.ts';
 export { diagnoseIncident, incidentOfScene } from './incident/diagnose-incident.ts';
-export { type Confirmed, type LearnedWeights, learnWeights, type ReliabilityBin } from './incident/learn-weights.ts';
+export {
+  type Confirmed,
+  confirmedAs,
+  type LearnedWeights,
+  learnWeights,
+  type ReliabilityBin,
+  reliabilityOf,
+} from './incident/learn-weights.ts';
 export type { IncidentScene, Trigger } from './incident/scene.ts';
 export { type StoredQuery, type StoredSeries, storedQueries, storedWindow } from './incident/stored.ts';
 export { formatWeights, parseWeights, usualWeights, type Weights } from './incident/weights.ts';

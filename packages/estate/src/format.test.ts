@@ -186,7 +186,7 @@ const platform: fc.Arbitrary<Platform> = fc
   .tuple(
     folder.map((path) => `/platform${path}`),
     optional(fc.record({ store: fc.constant('metrics'), coarseStore: fc.constant('far') })),
-    optional(fc.record({ knowledge: folder, agentTokenFile: folder })),
+    optional(fc.record({ knowledge: folder, weights: folder, agentTokenFile: folder })),
     fc.array(folder, { maxLength: 3 }),
     fc.boolean(),
     fc.integer({ min: 2, max: 120 }),

@@ -15,6 +15,7 @@ export type Platform = {
   readonly rules: readonly string[];
   readonly webhooks: readonly { readonly url: string; readonly tokenFile?: string; readonly resolved: boolean }[];
   readonly knowledge?: string;
+  readonly weights?: string;
   readonly agentTokenFile?: string;
   readonly liveMinutes: number;
   readonly liveSignals: number;

@@ -108,6 +108,10 @@ export const platform = z
       'Knowledge file that incidents are compared with, and that confirmed ones are added to.',
       '/var/lib/coequal/knowledge.json',
     ).optional(),
+    weights: path(
+      'File of `coequal diagnose weigh`: how much each witness of a diagnosis counts; the shipped weights unless given.',
+      '/etc/coequal/weights.json',
+    ).optional(),
     agentTokenFile: tokenFile('the token that agents and other senders show'),
     liveMinutes: z.int().min(2).max(120).default(15).describe('Minutes of every signal that stay in memory.'),
     liveSignals: z.int().min(1_000).max(2_000_000).default(400_000).describe('Signals that stay in memory at most.'),

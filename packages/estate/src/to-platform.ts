@@ -5,7 +5,7 @@ import type { EstateFile } from './schema.ts';
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
+  const { store, coarseStore, knowledge, weights, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -18,6 +18,7 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(store === undefined ? {} : { store }),
     ...(coarseStore === undefined ? {} : { coarseStore }),
     ...(knowledge === undefined ? {} : { knowledge }),
+    ...(weights === undefined ? {} : { weights }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
   };
 };

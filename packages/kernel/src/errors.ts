@@ -351,6 +351,12 @@ const registry = {
     message: '{path} is not a knowledge file: {reason}.',
     advice: 'Name a file that `coequal diagnose learn` wrote.',
   },
+  DIAGNOSIS_FAILED: {
+    kind: 'bug',
+    retry: true,
+    message: 'The diagnosis failed: {reason}.',
+    advice: 'Report it with the log of the platform; the incident goes on without.',
+  },
   // The platform
   PLATFORM_UNKNOWN: {
     kind: 'user',

@@ -4,8 +4,9 @@
  */
 import type { ChangeEvent, Incident, PlatformHealth } from '@coequal/contract';
 import { type Clock, Counters, type Log, type Random, reasonOf } from '@coequal/kernel';
-import { LiveWindow } from '@coequal/signals';
+import { LiveWindow, type Sample } from '@coequal/signals';
 import { Keeper } from './incidents/keeper.ts';
+import { learningScene } from './incidents/learning.ts';
 import { sceneOf } from './incidents/scene.ts';
 import { summaryOf } from './incidents/summary.ts';
 import { Intake } from './ingest/intake.ts';
@@ -20,6 +21,7 @@ import type { EventStore, IncidentStore } from './store/port.ts';
 import { type Finding, findingKey } from './watch/finding.ts';
 import { Outside } from './watch/outside.ts';
 import { Readings } from './watch/reading.ts';
+import { refilledDetectors } from './watch/refill.ts';
 import { Watcher } from './watch/watcher.ts';
 
 export type HeartOptions = {
@@ -44,6 +46,8 @@ export type Heart = {
   readonly core: Core;
   /** Every `limits.watch.everyMs`. */
   readonly beat: () => void;
+  /** Asks the store for what a restart forgot; resolves when that is known, or cannot be. */
+  readonly refill: (signal: AbortSignal) => Promise<void>;
 };
 
 export const makeHeart = (options: HeartOptions): Heart => {
@@ -60,6 +64,9 @@ export const makeHeart = (options: HeartOptions): Heart => {
       for (const event of events) stream.publish({ kind: 'event', event });
     },
   });
+  const startedMs = clock.now();
+  const liveFromMs = (): number =>
+    Math.max(startedMs + 1_000, clock.now() - (settings.platform.liveMinutes * 60 - 1) * 1_000);
   const sources = {
     ...{ window, places },
     changes: (fromMs: number): readonly ChangeEvent[] => intake.changes(fromMs),
@@ -69,23 +76,20 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const keeper = new Keeper({
     ...{ store: options.incidents, places, counters, log },
     newId: (nowMs) => newId(nowMs, random),
-    diagnose: (incident, nowMs) => options.diagnose?.(sceneOf(incident, sources, nowMs)),
+    now: () => clock.now(),
+    diagnose: async (incident, nowMs) => options.diagnose?.(sceneOf(incident, sources, nowMs)),
     onChange: (incident: Incident) => stream.publish({ kind: 'incident', incident: summaryOf(incident) }),
     onConfirmed: (incident, cause) => {
       if (options.learn === undefined) return;
-      try {
-        options.learn(
-          incident,
-          cause,
-          sceneOf(incident, sources, Math.min(clock.now(), incident.resolvedMs ?? clock.now())),
+      const { learn, store } = options;
+      learningScene(incident, sources, { nowMs: clock.now(), liveFromMs: liveFromMs(), store })
+        .then((scene) => learn(incident, cause, scene))
+        .catch((error: unknown) =>
+          log('error', 'nothing was learned from an incident', { id: incident.id, reason: reasonOf(error) }),
         );
-      } catch (error) {
-        log('error', 'nothing was learned from an incident', { id: incident.id, reason: reasonOf(error) });
-      }
     },
   });
   const watcher = new Watcher(places);
-  const startedMs = clock.now();
   const startedMonotonic = clock.monotonic();
   intake.recall(startedMs);
   keeper.recall(startedMs);
@@ -94,7 +98,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
   const core: Core = {
     ...{ clock, log, counters, places, window, readings, intake, keeper, outside, stream, health },
     ...{ incidents: options.incidents, events: options.events, store: options.store },
-    ...{ silences: options.silences, rules: options.rules, headroom: options.headroom },
+    ...{ liveFromMs, silences: options.silences, rules: options.rules, headroom: options.headroom },
   };
   let beats = 0;
   const watched = withoutLateLooks();
@@ -115,7 +119,9 @@ export const makeHeart = (options: HeartOptions): Heart => {
       ...ownFindings(settings, options.store, keeper.problem, look.sinceStartMs, nowMs),
     ];
     keeper.step(findings, nowMs);
-    keeper.diagnoseNext(nowMs);
+    keeper
+      .diagnoseNext(nowMs)
+      .catch((error: unknown) => log('error', 'a diagnosis was lost', { reason: reasonOf(error) }));
     options.onLook(keeper.open);
     if (beats % 10 === 0) keeper.retry();
     if (beats % 1_200 === 1_199) {
@@ -126,7 +132,14 @@ export const makeHeart = (options: HeartOptions): Heart => {
     if (beats % 2 === 0) stream.tick((names) => newestSamples(window, names, nowMs));
     own(core, watcher.detectors, findings.length, clock.monotonic() - began);
   };
-  return { core, beat };
+  const refill = async (signal: AbortSignal): Promise<void> => {
+    if (options.store === undefined) return;
+    const { store } = options;
+    const onSamples = (samples: readonly Sample[]): void => window.ingest(samples, clock.now());
+    const detectors = await refilledDetectors({ places, store, clock, log, signal, onSamples });
+    if (detectors !== undefined && !signal.aborted) watcher.adopt(detectors);
+  };
+  return { core, beat, refill };
 };
 
 /**

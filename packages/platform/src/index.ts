@@ -1,3 +1,5 @@
 /** What other packages use of the platform; its process is `@coequal/platform/main`. */
 export { type BarePlatform, openBarePlatform } from './adapters/bare.ts';
+export { openDiagnosing } from './adapters/diagnosing.ts';
 export { platformSettings } from './settings.ts';
+export { correlateStored } from './views/correlate-stored.ts';

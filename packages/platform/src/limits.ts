@@ -34,6 +34,15 @@ export const limits = {
     detectors: 50_000,
     /** A new level that lasted this long is the usual one. */
     newUsualMs: 15 * 60_000,
+    /** After a restart, of what the store remembers: as much as a detector keeps. */
+    refillSeconds: 300,
+    /** Values of all signals that are asked for at once, by what one host, instance or gateway tells of itself in a second. */
+    refillValues: 400_000,
+    refillValuesEach: 20,
+    /** Later detectors know as much by themselves. */
+    refillMs: 60_000,
+    /** Between two tries, while the store comes up as well. */
+    refillAgainMs: 5_000,
   },
   incidents: {
     /** Kept in one incident; further alerts are counted. */
@@ -64,6 +73,21 @@ export const limits = {
     signals: 6_000,
     /** What went before is compared with: so long, while that is in the window. */
     baselineSeconds: 330,
+    /** One takes some 100 ms; with a large knowledge the first one takes seconds. */
+    deadlineMs: 30_000,
+    /** Of its thread: some scenes of the largest size, and what is known. */
+    threadMb: 1_024,
+  },
+  correlation: {
+    /** Of each signal in the first pass over the store, and of those that are looked at closely. */
+    coarsePoints: 120,
+    finePoints: 3_600,
+    /** So many are looked at closely. */
+    candidates: 100,
+    askedAtOnce: 8,
+    longestMs: 31 * 86_400_000,
+    /** After that no further host is asked for. */
+    deadlineMs: 7_000,
   },
   events: {
     /** Kept on disk. */

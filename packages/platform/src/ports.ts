@@ -41,6 +41,8 @@ export type Core = {
   readonly counters: Counters;
   readonly places: Places;
   readonly window: LiveWindow;
+  /** From when on it has everything that was told. */
+  readonly liveFromMs: () => number;
   readonly readings: Readings;
   readonly intake: Intake;
   readonly keeper: Keeper;
@@ -57,5 +59,5 @@ export type Core = {
   readonly health: () => PlatformHealth;
 };
 
-export type Diagnose = (scene: IncidentScene) => IncidentDiagnosis;
-export type Learn = (incident: Incident, cause: string, scene: IncidentScene) => void;
+export type Diagnose = (scene: IncidentScene) => Promise<IncidentDiagnosis>;
+export type Learn = (incident: Incident, cause: string, scene: IncidentScene) => Promise<void>;

@@ -6,10 +6,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { correlateRequest } from '@coequal/contract';
 import { type HeadroomResource, headroom, headroomQueries } from '@coequal/diagnosis';
 import { cacheFolderOf, findCompanion } from '@coequal/engines';
 import { estateOrThrow } from '@coequal/estate';
 import { assert, systemClock, until } from '@coequal/kernel';
+import { correlateStored } from '@coequal/platform';
 import { encodeRemoteWrite, type Sample, StoreClient } from '@coequal/signals';
 import { expect, test } from 'vitest';
 import { runIn } from '../testing.ts';
@@ -60,7 +62,7 @@ const samplesOf = (startMs: number): readonly Sample[] =>
     }).flat();
   });
 
-test('has its cause named, and shows what the remaining sites could carry', async () => {
+test('has its cause named, its signals compared, and shows what the remaining sites could carry', async () => {
   const found = await findCompanion('victoria-metrics', {
     cacheFolder: cacheFolderOf(process.env, process.getuid?.() ?? 0),
     environment: process.env,
@@ -98,6 +100,18 @@ test('has its cause named, and shows what the remaining sites could carry', asyn
     const { causes } = JSON.parse(ran.out);
     expect(causes[0]).toMatchObject({ cause: 'instance crashed', place: { instance: 'bank-south' } });
     expect(Math.abs(causes[0].sinceMs - fromMs - onset * 1_000)).toBeLessThanOrEqual(3_000);
+
+    const answer = await correlateStored(
+      { store: client, estate: estateOrThrow(await readFile(estateFile, 'utf8'), estateFile), clock: systemClock },
+      correlateRequest.parse({
+        ...{ name: 'mysql_global_status_wsrep_cluster_size', labels: { instance: 'bank-west' }, fromMs, toMs },
+      }),
+    );
+    // In the same second the other survivor counted a member less too.
+    expect(answer).toMatchObject({ source: 'store', whole: true });
+    const other = answer.correlated.find(({ labels }) => labels['instance'] === 'bank-north');
+    expect(other).toMatchObject({ name: 'mysql_global_status_wsrep_cluster_size', lagSeconds: 0 });
+    expect(other?.correlation).toBeCloseTo(1, 5);
 
     const estate = estateOrThrow(await readFile(estateFile, 'utf8'), estateFile);
     const service = estate.services[0];

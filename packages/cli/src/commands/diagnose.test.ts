@@ -119,3 +119,59 @@ describe('diagnose', () => {
     expect(ran.told).toMatch(message);
   });
 });
+
+/** Lines as a drill writes them: of ten faults with a cause named for sure nine are right, of ten with a doubtful one three. */
+const drilled = (): string => {
+  const suspect = (cause: string, confidence: number) => ({
+    ...{ cause, place: { site: 'north' }, confidence, sinceMs: 0, evidence: [] },
+    witnesses: [{ witness: 'detail', weight: confidence, text: 'it was seen' }],
+  });
+  const fault = (confidence: number, rank: number | null) => ({
+    ...{ type: 'fault', kind: 'kill', rank },
+    suspects: [suspect('slow disk', confidence), suspect('backup', 0.05)],
+  });
+  const lines = Array.from({ length: 10 }, (_, index) => [
+    fault(0.92, index === 0 ? 2 : 1),
+    fault(0.42, index < 3 ? 1 : null),
+  ]).flat();
+  return [...lines, { type: 'occasion', seed: 1, healthyMs: 1, falseIncidents: [] }]
+    .map((line) => JSON.stringify(line))
+    .join('\n');
+};
+
+describe('calibration', () => {
+  test('says how often the first cause was right, by what it said of itself, and draws it', async () => {
+    await writeFile(at('faults.ndjson'), drilled());
+    const ran = await runIn(['diagnose', 'calibration', at('faults.ndjson'), '--picture', at('c.svg'), '--json']);
+    const { incidents, right, error, reliability } = JSON.parse(ran.out);
+    expect([incidents, right]).toEqual([20, 0.6]);
+    expect(error).toBeCloseTo((0.02 + 0.12) / 2, 5);
+    expect(reliability).toMatchObject([
+      { cases: 10, right: 0.3 },
+      { cases: 10, right: 0.9 },
+    ]);
+    expect((await readFile(at('c.svg'), 'utf8')).match(/<circle/g)).toHaveLength(2);
+    const told = await runIn(['diagnose', 'calibration', at('faults.ndjson')]);
+    expect(told.out).toMatch(/Of 20 incidents the first cause was right in 60 %.*\n {2}told 42 %, right 30 %/);
+  });
+
+  test('what it says is learned into weights', async () => {
+    await writeFile(at('faults.ndjson'), drilled());
+    const ran = await runIn(['diagnose', 'weigh', at('faults.ndjson'), '--out', at('weights.json'), '--json']);
+    const { incidents, brierBefore, brierAfter } = JSON.parse(ran.out);
+    expect(incidents).toBe(20);
+    expect(brierAfter).toBeLessThan(brierBefore + 0.02);
+  });
+
+  test.each([
+    ['nothing', '', /no incident has suspects/],
+    ['no JSON', '{', /line 1.*not JSON/],
+    ['something else', '{"type":"fault","rank":0}', /line 1.*it is neither an incident nor a fault/],
+    ['suspects that are none', '{"type":"fault","rank":1,"suspects":[{"cause":"x"}]}', /neither an incident/],
+  ])('refuses %s', async (_, text, reason) => {
+    await writeFile(at('faults-wrong.ndjson'), text);
+    const ran = await runIn(['diagnose', 'calibration', at('faults-wrong.ndjson')]);
+    expect([ran.code, ran.out]).toEqual([2, '']);
+    expect(ran.told).toMatch(reason);
+  });
+});

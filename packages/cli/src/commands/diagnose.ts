@@ -1,13 +1,14 @@
-/** `coequal diagnose learn|run`: learns causes from labelled cases, and ranks causes for cases. */
-import { incident } from '@coequal/contract';
-import type { Confirmed, Diagnosis, Knowledge, LabelledCase, ProfileWitness } from '@coequal/diagnosis';
-import { fail, reasonOf } from '@coequal/kernel';
+/** `coequal diagnose`: learns causes from labelled cases, and ranks causes for cases; `correlate` asks a platform. */
+import type { Diagnosis, Knowledge, LabelledCase, ProfileWitness } from '@coequal/diagnosis';
+import { fail } from '@coequal/kernel';
 import type { Command } from 'commander';
 import { exitCodes } from '../failure.ts';
 import { counted } from '../numbers.ts';
 import type { Outcome } from '../program.ts';
 import { instant, oneOf } from '../values.ts';
 import type { World } from '../world.ts';
+import { addConfirmedCommands } from './diagnose-confirmed.ts';
+import { addCorrelateCommand } from './diagnose-correlate.ts';
 import { runStored, type StoredFlags } from './diagnose-stored.ts';
 
 /** A day of 1,000 signals a second is beyond what this command is for; the bound keeps memory bounded. */
@@ -30,10 +31,11 @@ type RunFlags = {
 export const addDiagnoseCommands = (program: Command, world: World, outcome: Outcome): void => {
   const group = program
     .command('diagnose')
-    .summary('learn causes from labelled cases; rank causes for cases')
+    .summary('learn causes from labelled cases; rank causes; find what moved alike')
     .description(
       'Works on cases as JSON, one a line, plain or compressed with gzip: first {"columns":[…]}, then {"id","causes","rows","abnormal"?,"inject"?} for each case.',
     );
+  addCorrelateCommand(group, world, outcome);
   group
     .command('learn')
     .summary('learn causes from labelled cases into a knowledge file')
@@ -46,17 +48,7 @@ export const addDiagnoseCommands = (program: Command, world: World, outcome: Out
     .action(async (file: string, flags: LearnFlags) => {
       outcome.code = await learn(world, file, flags);
     });
-  group
-    .command('weigh')
-    .summary('learn from confirmed incidents how much each witness counts')
-    .argument('<file>', 'incidents as `coequal incident list --json` prints them, one a line')
-    .requiredOption('--out <weights>', 'the file of weights to write')
-    .option('--weights <file>', 'begin with these; the shipped ones unless given')
-    .option('--json', 'print {incidents, brierBefore, brierAfter, reliability}')
-    .addHelpText('after', '\nExample: coequal diagnose weigh confirmed.ndjson --out weights.json')
-    .action(async (file: string, flags: WeighFlags) => {
-      outcome.code = await weigh(world, file, flags);
-    });
+  addConfirmedCommands(group, world, outcome);
   group
     .command('run')
     .summary('rank causes for cases, or for a stretch of time in a store')
@@ -94,57 +86,6 @@ export const addDiagnoseCommands = (program: Command, world: World, outcome: Out
         });
       else outcome.code = await runCases(world, file, flags);
     });
-};
-
-type WeighFlags = { readonly out: string; readonly weights?: string; readonly json?: true };
-
-/** Incidents as `coequal incident list --json` prints them, one a line; those with a confirmed cause count. */
-const weigh = async (world: World, file: string, flags: WeighFlags): Promise<number> => {
-  const code = await world.diagnosis();
-  const text = await world.files.readData(file, maximumCasesBytes, 'Name a file of incidents, one JSON object a line.');
-  const confirmed = text.split('\n').flatMap((line, index) => confirmedIn(line, file, index + 1));
-  const before =
-    flags.weights === undefined
-      ? code.usualWeights
-      : code.parseWeights(
-          await world.files.readData(flags.weights, maximumKnowledgeBytes, 'Write one with `coequal diagnose weigh`.'),
-          flags.weights,
-        );
-  const learned = code.learnWeights(confirmed, before);
-  if (learned === undefined)
-    throw fail('CASES_INVALID', { path: file, line: 1, reason: 'no incident has a diagnosis and a confirmed cause' });
-  await world.files.writeText(flags.out, code.formatWeights(learned.weights), 'Choose another place with --out.');
-  const { brierBefore, brierAfter, reliability } = learned;
-  if (flags.json === true)
-    world.out(`${JSON.stringify({ incidents: confirmed.length, brierBefore, brierAfter, reliability })}\n`);
-  else
-    world.out(
-      [
-        `${flags.out} is learned from ${counted(confirmed.length, 'incident')}.`,
-        `Mean square of what confidence missed, on incidents left out: ${rounded(brierAfter)} (before ${rounded(brierBefore)}).`,
-        ...reliability.map(
-          ({ cases, confidence, right }) =>
-            `  told ${percent(confidence)}, right ${percent(right)} (${counted(cases, 'suspect')})`,
-        ),
-        '',
-      ].join('\n'),
-    );
-  return exitCodes.good;
-};
-
-const confirmedIn = (line: string, path: string, number: number): readonly Confirmed[] => {
-  if (line.trim() === '') return [];
-  const refuse = (reason: string) => fail('CASES_INVALID', { path, line: number, reason });
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw refuse(`not JSON (${reasonOf(error)})`);
-  }
-  const parsed = incident.safeParse(value);
-  if (!parsed.success) throw refuse('it is no incident');
-  const { diagnosis, confirmedCause } = parsed.data;
-  return diagnosis === undefined || confirmedCause === undefined ? [] : [{ diagnosis, cause: confirmedCause }];
 };
 
 type DiagnosisModule = typeof import('@coequal/diagnosis');

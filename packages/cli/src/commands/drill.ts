@@ -102,10 +102,12 @@ export const addDrillCommand = (program: Command, world: World, outcome: Outcome
       "how long the load runs; the drill's own length unless given",
       wholeNumber(shortestSeconds, 86_400),
     )
-    .option('--runs <number>', 'repeat so many times and report each', wholeNumber(1, 1_000))
+    .option('--runs <number>', 'repeat so many times and report each', wholeNumber(0, 1_000))
     .option('--hold <seconds>', 'diagnose: how long each fault stays (25)', wholeNumber(5, 600))
     .option('--quiet <seconds>', 'diagnose: how long all is quiet before each fault (20)', wholeNumber(1, 86_400))
     .option('--kinds <list>', 'diagnose: only these faults, with commas between')
+    .option('--pairs <number>', 'diagnose: so many times two faults at once, after the others', wholeNumber(0, 1_000))
+    .option('--healthy <seconds>', 'diagnose: how long nothing is broken in the end', wholeNumber(0, 86_400))
     .option('--json', 'print the report; of several runs, {runs:[…]}')
     .addHelpText('after', '\nExample: coequal drill instance-kill --seconds 30 --out evidence/instance-kill')
     .action(async (name: string, flags: Flags & DiagnoseFlags) => {
@@ -158,6 +160,7 @@ const checkedOptions = async (world: World, name: string, flags: Flags): Promise
   for (const { flag, names } of ofSomeDrills)
     if (flags[flag] !== undefined && !names.includes(name))
       throw refuse(`--${flag} goes with ${names.join(' and ')} only.`);
+  if (flags.runs === 0) throw refuse('--runs 0 goes with `diagnose` only, which can watch without breaking anything.');
   if (flags.lab !== undefined)
     for (const flag of ['estate', 'rtt', 'preset'] as const)
       if (flags[flag] !== undefined)

@@ -1,6 +1,9 @@
 /** Commands that speak to a platform: to one of ours that answers as the contract says. */
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Incident } from '@coequal/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runIn } from '../testing.ts';
@@ -56,8 +59,13 @@ let url = '';
 
 const answers: Readonly<Record<string, unknown>> = {
   'GET /api/v1/incidents/i-1': incident,
+  'GET /api/v1/incidents/i-3': { ...incident, id: 'i-3', confirmedCause: 'missing index' },
   'POST /api/v1/incidents/i-1/acknowledge': { ...incident, state: 'acknowledged' },
   'POST /api/v1/incidents/i-1/confirm': { ...incident, confirmedCause: 'missing index' },
+  'POST /api/v1/signals/correlate': {
+    ...{ source: 'store', whole: false, searched: 1_200 },
+    correlated: [{ name: 'waits', labels: { instance: 'a\u001b[2Jb' }, correlation: -0.913, lagSeconds: -3 }],
+  },
   'POST /api/v2/silences': { silenceID: 's-1' },
   'GET /api/v2/silences': [],
   'GET /api/v1/overview': topOverview(),
@@ -72,7 +80,10 @@ beforeAll(async () => {
     request.on('end', () => {
       const path = (request.url ?? '').split('?')[0] ?? '';
       asked.push(`${request.method} ${request.url} ${body}`);
-      const page = { items: topData().incidents, next: null };
+      const known = topData().incidents;
+      const confirmed = { ...known[0], id: 'i-3', confirmedCause: 'missing index' };
+      const items = request.url?.includes('limit=500') === true ? [...known, confirmed] : known;
+      const page = { items, next: null };
       const found = path === '/api/v1/incidents' ? page : answers[`${request.method} ${path}`];
       response.statusCode = found === undefined ? 404 : 200;
       response.end(
@@ -154,4 +165,48 @@ test('what the platform refuses, or a platform that is not there, is one line', 
   const wrong = await run('incident', 'silence', 'nonsense', '--comment', 'x');
   expect([wrong.code, wrong.told]).toEqual([2, expect.stringMatching(/is not a matcher/)]);
   expect((await runIn(['top', '--platform', 'ftp://x'])).code).toBe(2);
+});
+
+test('incidents whose cause was confirmed are exported whole, for what learns from them', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'coequal-export-'));
+  try {
+    const path = join(folder, 'confirmed.ndjson');
+    expect(await run('incident', 'export', '--out', path)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/1 incident /),
+    });
+    const lines = (await readFile(path, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toEqual([{ ...incident, id: 'i-3', confirmedCause: 'missing index' }]);
+    const weights = join(folder, 'weights.json');
+    const weighed = await runIn(['diagnose', 'weigh', path, '--out', weights, '--json']);
+    expect(JSON.parse(weighed.out)).toMatchObject({ incidents: 1 });
+    expect(JSON.parse(await readFile(weights, 'utf8'))).toMatchObject({ format: 'coequal-weights/1', incidents: 1 });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('what moved like a signal is asked for by name and labels, and told with lag and sign', async () => {
+  const stretch = ['--from', '2026-03-01T14:00Z', '--to', '2026-03-01T15:00Z'];
+  const ran = await run(...['diagnose', 'correlate', 'up{job="mysql",site=north}', '--among', 'job=node'], ...stretch);
+  expect(ran.code).toBe(0);
+  expect(JSON.parse(asked.at(-1)?.split(' ').slice(2).join(' ') ?? '')).toEqual({
+    ...{ name: 'up', labels: { job: 'mysql', site: 'north' }, among: { job: 'node' }, mostLagSeconds: 30, answers: 20 },
+    ...{ fromMs: Date.parse('2026-03-01T14:00Z'), toMs: Date.parse('2026-03-01T15:00Z') },
+  });
+  expect(ran.out).toMatch(/-0\.91 +-3 s +waits\{instance="a/);
+  expect(ran.out).toContain('1200 signals of the store, and then the time was over');
+  expect(ran.out).not.toContain('\u001b');
+  for (const wrong of [
+    ['{job="a"}', ...stretch],
+    ['up{job!="a"}', ...stretch],
+    ['up{job}', ...stretch],
+    ['up', '--from', '2026-03-01T15:00Z', '--to', '2026-03-01T14:00Z'],
+    ['up', ...stretch, '--lag', '1000'],
+    ['up'],
+  ])
+    expect(await run('diagnose', 'correlate', ...wrong)).toMatchObject({ code: 2, out: '' });
 });

@@ -5,6 +5,7 @@ import { parseMatchers } from '@coequal/signals';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { exitCodes } from '../failure.ts';
+import { counted } from '../numbers.ts';
 import { type PlatformFlags, platformClient } from '../platform-client.ts';
 import type { Outcome } from '../program.ts';
 import { formatTable } from '../table.ts';
@@ -62,6 +63,36 @@ const addLooking = (group: Command, world: World, outcome: Outcome): void => {
       );
       print(world, flags, found, incidentText(found, world.clock.now()));
     });
+  withPlatform(group.command('export'))
+    .summary('write incidents whose cause was confirmed into a file, for `coequal diagnose weigh`')
+    .requiredOption('--out <file>', 'the file to write, a JSON object a line')
+    .option('--json', 'print {incidents}')
+    .addHelpText('after', '\nExample: coequal incident export --out confirmed.ndjson')
+    .action((flags: Flags & { readonly out: string }) => exportConfirmed(world, flags));
+};
+
+const exportPage = 500;
+/** Of incidents that are kept: more than a platform has on disk. */
+const mostPages = 1_000;
+
+/** Whole incidents, one JSON object a line, as `coequal diagnose weigh` reads them. */
+const exportConfirmed = async (world: World, flags: Flags & { readonly out: string }): Promise<void> => {
+  const client = await platformClient(world, flags);
+  const lines: string[] = [];
+  let cursor: string | null = '';
+  for (let page = 0; page < mostPages && cursor !== null; page += 1) {
+    const query = new URLSearchParams({ limit: String(exportPage), ...(cursor === '' ? {} : { cursor }) });
+    const { items, next }: z.output<typeof incidentPage> = await client.get(`/api/v1/incidents?${query}`, incidentPage);
+    for (const { id, confirmedCause } of items)
+      if (confirmedCause !== undefined)
+        lines.push(JSON.stringify(await client.get(`/api/v1/incidents/${encodeURIComponent(id)}`, incidentSchema)));
+    cursor = next;
+  }
+  const text = lines.map((line) => `${line}\n`).join('');
+  await world.files.writeText(flags.out, text, 'Choose another place with --out.');
+  print(world, flags, { incidents: lines.length }, [
+    `${flags.out} has ${counted(lines.length, 'incident')} whose cause was confirmed.`,
+  ]);
 };
 
 type ListFlags = {

@@ -3,11 +3,18 @@
  * incident's diagnosis; a logistic regression moves the weights of the witnesses towards what turned out right, held back by a prior so
  * that few incidents move little, and Platt's scaling makes confidence say how often it is right.
  */
-import type { IncidentDiagnosis } from '@coequal/contract';
+import type { RankedCause } from '@coequal/contract';
 import type { WitnessName } from './finding.ts';
 import type { Weights } from './weights.ts';
 
-export type Confirmed = { readonly diagnosis: IncidentDiagnosis; readonly cause: string };
+/** What was suspected, the likeliest first, and the place of the one that was right; −1: none was. */
+export type Confirmed = { readonly causes: readonly RankedCause[]; readonly right: number };
+
+/** A person confirms a name: the first suspect of that name is right, a second one is at another place. */
+export const confirmedAs = (causes: readonly RankedCause[], cause: string): Confirmed => ({
+  causes,
+  right: causes.findIndex((each) => each.cause === cause),
+});
 
 /** Confidence against the share that was right, of incidents that were left out while learning. */
 export type ReliabilityBin = { readonly cases: number; readonly confidence: number; readonly right: number };
@@ -41,9 +48,9 @@ const rounds = 400;
 const stepSize = 0.5;
 const folds = 5;
 
-/** @returns undefined: no incident has both a diagnosis with causes and a cause */
+/** @returns undefined: no incident has suspects */
 export const learnWeights = (confirmed: readonly Confirmed[], before: Weights): LearnedWeights | undefined => {
-  const rows = confirmed.flatMap(({ diagnosis, cause }, incident) => rowsOf(diagnosis, cause, incident));
+  const rows = confirmed.flatMap(rowsOf);
   const known = new Set(rows.map(({ incident }) => incident)).size;
   if (known === 0) return undefined;
   const judged = Array.from({ length: folds }, (_, fold) => {
@@ -81,19 +88,16 @@ export const learnWeights = (confirmed: readonly Confirmed[], before: Weights): 
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 const logistic = (value: number): number => 1 / (1 + Math.exp(-value));
 
-/** The first suspect of the right name is right; a second one of that name is at another place. */
-const rowsOf = ({ causes }: IncidentDiagnosis, cause: string, incident: number): readonly Row[] => {
-  const rightAt = causes.findIndex((each) => each.cause === cause);
-  return causes.map(({ confidence, witnesses: told }, place) => {
+const rowsOf = ({ causes, right }: Confirmed, incident: number): readonly Row[] =>
+  causes.map(({ confidence, witnesses: told }, place) => {
     const odds = Math.min(0.999, Math.max(0.001, confidence));
     return {
       incident,
       said: witnesses.map((name) => told.find(({ witness }) => witness === name)?.weight ?? 0),
       told: Math.log(odds / (1 - odds)),
-      right: place === rightAt ? 1 : 0,
+      right: place === right ? 1 : 0,
     };
   });
-};
 
 const confidenceOf = ({ steps, slope, offset }: Fit, { said, told }: Row): number =>
   logistic(slope * (told + said.reduce((sum, each, index) => sum + each * (steps[index] ?? 0), 0)) + offset);

@@ -1,7 +1,6 @@
-import type { IncidentDiagnosis } from '@coequal/contract';
 import { seededRandom } from '@coequal/kernel';
 import { describe, expect, test } from 'vitest';
-import { type Confirmed, learnWeights } from './learn-weights.ts';
+import { type Confirmed, confirmedAs, learnWeights } from './learn-weights.ts';
 import { formatWeights, parseWeights, usualWeights } from './weights.ts';
 
 /** Incidents in which what the detail witness says is right, and what the changes witness says is chance. */
@@ -19,15 +18,8 @@ const confirmed = (count: number): readonly Confirmed[] => {
         { witness: 'changes' as const, weight: changes, text: '' },
       ],
     });
-    const diagnosis: IncidentDiagnosis = {
-      atMs: 0,
-      window: null,
-      sentence: '',
-      causes: [suspect('slow disk', 0.9, random.next()), suspect('setting changed', 0.1, random.next())],
-      ruledOut: [],
-      unknown: 0,
-    };
-    return { diagnosis, cause: random.next() < 0.9 ? 'slow disk' : 'load spike' };
+    const causes = [suspect('slow disk', 0.9, random.next()), suspect('setting changed', 0.1, random.next())];
+    return confirmedAs(causes, random.next() < 0.9 ? 'slow disk' : 'load spike');
   });
 };
 

@@ -29,8 +29,8 @@ const fading = (change: ChangeEvent['change'], cause: CauseName, seconds: number
   return cause === 'blocking schema change' ? 0.5 ** ((seconds * 1_000) / blockingHalfLifeMs) : 1;
 };
 
-/** What was put back so long before the onset is out of it. */
-const undoneQuietMs = 10_000;
+/** What was put back so long before anything fired is out of it, wherever the onset was found. */
+const undoneQuietMs = 5_000;
 
 const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
   switch (change) {
@@ -76,7 +76,9 @@ const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
 /** What is abnormal may be anywhere in the estate: places that are far from it count half. */
 export const changeFindings = (view: View): readonly Finding[] => {
   const touched = new Set(view.scene.triggers.flatMap(({ place }) => keyOfPlace(place) ?? []));
-  const changes = withoutUndone(view.scene.changes, view.onsetMs, undoneQuietMs);
+  const firedMs = Math.min(...view.scene.triggers.map(({ startedMs }) => startedMs));
+  const beganMs = Number.isFinite(firedMs) ? Math.max(firedMs, view.onsetMs) : view.onsetMs;
+  const changes = withoutUndone(view.scene.changes, beganMs, undoneQuietMs);
   const events = new Map(changes.map((event) => [event.id, event]));
   const stepsTo = (entity: string): number | undefined => {
     const distances = [...touched].flatMap((from) => view.graph.steps(from, entity) ?? []);

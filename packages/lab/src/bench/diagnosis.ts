@@ -8,6 +8,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { correlateRequest } from '@coequal/contract';
 import {
   type Answer,
   abnormalF1,
@@ -16,6 +17,7 @@ import {
   correlate,
   diagnose,
   diagnoseIncident,
+  emptyKnowledge,
   firstRight,
   learnProfiles,
   makeWindow,
@@ -31,7 +33,10 @@ import {
   unseenCause,
   windowFound,
 } from '@coequal/diagnosis';
-import { fail, seededRandom } from '@coequal/kernel';
+import { assert, fail, seededRandom } from '@coequal/kernel';
+import { correlateStored, openDiagnosing } from '@coequal/platform';
+import { parseStoreAnswer, type StoreResult } from '@coequal/signals';
+import { estateOfSites } from '../estate.ts';
 import { type Figure, figureOf } from './figures.ts';
 import { incidentScene } from './incident-scene.ts';
 import { type BenchOptions, type BenchTools, counting } from './tools.ts';
@@ -268,6 +273,50 @@ const correlationFigure = (runs: number): Figure => {
   return figureOf({ name: 'diagnosis/correlation/cpu', unit: 'ms', values, bar: 1_000, note });
 };
 
+const storedHosts = 5;
+const storedPoints = 120;
+
+/** The same of a store: what a platform computes, reading the answers included; the store is one that has its answers ready. */
+const storedCorrelationFigure = async ({ clock, figure }: BenchTools, runs: number): Promise<void> => {
+  const random = seededRandom(2);
+  const endMs = correlationRows * 1_000;
+  const estate = estateOfSites('cost', storedHosts, 'default');
+  const hosts = estate.sites.flatMap((site) => site.hosts.map(({ name }) => name));
+  const each = correlationSignals / hosts.length;
+  const answerOf = (host: string, signals: number, points: number): string => {
+    const result = counting(signals).map((index) => {
+      const values = counting(points).map((row) => {
+        const value = random.next() + (index % 50 === 1 ? Math.sin(row / 7) : 0);
+        return [(row * endMs) / points / 1_000, String(value)];
+      });
+      return { metric: { __name__: `signal_${index}`, host }, values };
+    });
+    return JSON.stringify({ status: 'success', data: { resultType: 'matrix', result } });
+  };
+  const coarse = new Map(hosts.map((host) => [host, answerOf(host, each, storedPoints)]));
+  const fine = answerOf(hosts[0] ?? '', 1, correlationRows);
+  const none = JSON.stringify({ status: 'success', data: { resultType: 'matrix', result: [] } });
+  const range = async (query: string): Promise<StoreResult> => {
+    const host = /host="([^"]*)"/.exec(query)?.[1] ?? '';
+    const named = /__name__="(signal_\d+)"/.exec(query)?.[1];
+    if (named === undefined) return parseStoreAnswer(coarse.get(host) ?? none);
+    return parseStoreAnswer(fine.replace('"signal_1"', JSON.stringify(named)));
+  };
+  const request = correlateRequest.parse({
+    ...{ name: 'signal_1', labels: { host: hosts[0] ?? '' }, fromMs: 0, toMs: endMs - 1_000 },
+  });
+  const values: number[] = [];
+  for (const _ of counting(runs)) {
+    const before = process.cpuUsage();
+    const { searched } = await correlateStored({ store: { range }, estate, clock }, request);
+    const { user, system } = process.cpuUsage(before);
+    assert(searched === correlationSignals - 1, 'all signals are searched');
+    values.push((user + system) / 1_000);
+  }
+  const note = `one chart against ${correlationSignals} signals of an hour of a store, in CPU time of the platform`;
+  figure(figureOf({ name: 'diagnosis/correlation/store/cpu', unit: 'ms', values, bar: 1_000, note }));
+};
+
 const cpuMs = (work: () => unknown): number => {
   const before = process.cpuUsage();
   work();
@@ -275,7 +324,40 @@ const cpuMs = (work: () => unknown): number => {
   return (user + system) / 1_000;
 };
 
-const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> => {
+const wideSignals = 6_000;
+const wideRuns = 5;
+
+/** For how long the thread that takes in and looks is kept from it by a diagnosis of the widest scene, without and with a thread for it. */
+const blockedFigures = async ({ figure, clock }: BenchTools): Promise<void> => {
+  const scene = incidentScene(wideSignals, costRows);
+  const { diagnose: ask, close } = openDiagnosing({
+    ...{ estate: scene.estate, weights: undefined, knowledge: () => emptyKnowledge, clock },
+  });
+  const timed = (work: () => unknown): number => {
+    const begun = clock.monotonic();
+    work();
+    return clock.monotonic() - begun;
+  };
+  try {
+    // The thread's first scene names all its signals; later ones name what is new.
+    await ask(scene);
+    const within = counting(wideRuns).map(() => timed(() => diagnoseIncident(scene)));
+    const beside: number[] = [];
+    for (const _ of counting(wideRuns)) {
+      let answer: Promise<unknown> = Promise.resolve();
+      beside.push(timed(() => (answer = ask(scene))));
+      await answer;
+    }
+    const note = `a live incident of ${wideSignals} signals of ${costRows} samples`;
+    const peer = { name: 'in the same thread', values: within };
+    figure(figureOf({ name: 'diagnosis/incident/blocked', unit: 'ms', values: beside, peer, note }));
+  } finally {
+    await close();
+  }
+};
+
+const benchCost = async (tools: BenchTools, runs: number): Promise<void> => {
+  const { figure } = tools;
   const witness = learnProfiles({
     incidents: counting(costIncidents).map((number) =>
       profileIncident(`case-${number}`, [`cause-${number % 10}`], costWindow(number), { start: 400, end: costRows }),
@@ -305,5 +387,7 @@ const benchCost = async ({ figure }: BenchTools, runs: number): Promise<void> =>
       note: `a live incident: ${costSignals} signals of ${costRows} samples of three sites, in CPU time`,
     }),
   );
+  await blockedFigures(tools);
   figure(correlationFigure(runs));
+  await storedCorrelationFigure(tools, runs);
 };

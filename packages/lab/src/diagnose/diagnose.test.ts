@@ -2,8 +2,8 @@
 import type { Incident, RankedCause } from '@coequal/contract';
 import { type Clock, fail } from '@coequal/kernel';
 import { describe, expect, test } from 'vitest';
-import { drillDiagnosis } from './drill.ts';
-import { faultClasses, type PlannedFault, planFaults } from './faults.ts';
+import { drillDiagnosis, type Healthy } from './drill.ts';
+import { faultClasses, type PlannedFault, planFaults, planPairs } from './faults.ts';
 import { isRight, judgeFault, type Sight, type Verdict } from './judge.ts';
 import { summarise } from './summary.ts';
 
@@ -16,6 +16,31 @@ describe('the plan', () => {
     expect(plan).not.toEqual(planFaults(2 * faultClasses.length, 8, sites));
     for (const { cause } of faultClasses) expect(plan.filter((each) => each.cause === cause)).toHaveLength(2);
     expect(plan.every(({ fault }) => sites.includes(fault.site))).toBe(true);
+  });
+
+  test('draws how strong a fault is in every second round, inside its bounds', () => {
+    const plan = planFaults(2 * faultClasses.length, 7, sites);
+    const [first, second] = [plan.slice(0, faultClasses.length), plan.slice(faultClasses.length)];
+    expect(first.some(({ varied }) => varied)).toBe(false);
+    expect(second.filter(({ varied }) => varied)).toHaveLength(
+      faultClasses.filter(({ amounts }) => amounts !== undefined).length,
+    );
+    for (const { varied, amounts, fault } of second) {
+      if (varied !== true) continue;
+      expect(fault.amount).toBeGreaterThanOrEqual(amounts?.[0] ?? 0);
+      expect(fault.amount).toBeLessThanOrEqual(amounts?.[1] ?? 0);
+    }
+  });
+
+  test('of pairs has two classes at two sites, of which the second spares what the others need', () => {
+    const pairs = planPairs(200, 3, sites);
+    expect(pairs).toEqual(planPairs(200, 3, sites));
+    for (const { cause, fault, also } of pairs) {
+      expect(also?.cause).not.toBe(cause);
+      expect(also?.fault.site).not.toBe(fault.site);
+      expect(['kill', 'hang', 'stop', 'partition', 'full-disk']).not.toContain(also?.fault.kind);
+    }
+    expect(planPairs(3, 1, ['north'])).toEqual([]);
   });
 
   test('without sites or classes there is none', () => {
@@ -72,6 +97,32 @@ describe('the judgement of a fault', () => {
   });
 });
 
+describe('the judgement of two faults at once', () => {
+  const also = { cause: 'backup', where: 'instance', fault: { kind: 'backup', site: 'south' } } as const;
+  const pair: PlannedFault = { ...planned, also };
+  const otherCause = causeAt('backup', { instance: 'south-db-1' });
+  const rankOf = (...sights: readonly Sight[]) => judgeFault(pair, 10_000, sights, new Map()).rank;
+
+  test('is right when each stands first in an incident of its own, or both in front of one', () => {
+    expect(rankOf(sight(13_000, [rightCause]), sight(14_000, [otherCause], 'b'))).toBe(1);
+    expect(rankOf(sight(13_000, [otherCause, rightCause, wrongCause]))).toBe(1);
+  });
+
+  test('counts the later one, and is wrong when one of them was never named', () => {
+    expect(rankOf(sight(13_000, [otherCause, wrongCause, rightCause]))).toBe(2);
+    expect(rankOf(sight(13_000, [rightCause, wrongCause]))).toBeNull();
+  });
+
+  test('has the time when both stood', () => {
+    const sights = [sight(13_000, [rightCause]), sight(15_000, [otherCause], 'b')];
+    expect(judgeFault(pair, 10_000, sights, new Map())).toMatchObject({
+      causeMs: 3_000,
+      rightMs: 5_000,
+      also: 'backup',
+    });
+  });
+});
+
 const verdictOf = (changes: Partial<Verdict>): Verdict => ({
   ...judgeFault(planned, 10_000, [sight(13_000, [rightCause])], new Map()),
   ...changes,
@@ -83,7 +134,8 @@ describe('the sums', () => {
       [
         verdictOf({}),
         verdictOf({ rank: 3, confidence: 0.3 }),
-        verdictOf({ incidents: 0, rank: null, incidentMs: null, confidence: null }),
+        verdictOf({ incidents: 0, rank: null, incidentMs: null, confidence: null, amount: 7 }),
+        verdictOf({ also: 'backup', rank: 2 }),
       ],
       60_000,
       1,
@@ -91,6 +143,8 @@ describe('the sums', () => {
     expect(summary.top1).toBeCloseTo(1 / 3);
     expect(summary.top3).toBeCloseTo(2 / 3);
     expect(summary).toMatchObject({ faults: 3, oneIncident: 2, missed: 1, healthyMs: 60_000, falseIncidents: 1 });
+    expect(summary.pairs).toEqual({ faults: 1, top1: 0, top3: 1 });
+    expect(summary.varied).toEqual({ faults: 1, top1: 0, top3: 0 });
     expect(summary.incidentMs).toEqual({ median: 2_000, p95: 2_000, largest: 2_000 });
     expect(summary.reliability.map(({ faults }) => faults)).toEqual([1, 1]);
   });
@@ -156,17 +210,20 @@ const stage = () => {
 
 test('the drill waits for quiet, breaks, watches, heals, and tells what could not be made', async () => {
   const { ports } = stage();
-  const told: Verdict[] = [];
-  const runs = await drillDiagnosis(
+  const told: (Verdict | Healthy)[] = [];
+  const { skipped } = await drillDiagnosis(
     [planned, { ...planned, cause: 'clock offset', fault: { kind: 'clock', site: 'west' } }],
-    { holdMs: 10_000, quietMs: 5_000 },
+    { holdMs: 10_000, quietMs: 5_000, healthyMs: 90_000 },
     ports,
-    async (verdict) => {
-      told.push(verdict);
+    async (line) => {
+      told.push(line);
     },
   );
-  expect(runs.verdicts).toEqual(told);
-  expect(runs.verdicts).toMatchObject([{ kind: 'lock', incidents: 1, rank: 1 }]);
-  expect(runs.verdicts[0]?.incidentMs).toBeGreaterThanOrEqual(2_000);
-  expect(runs).toMatchObject({ healthyMs: 10_000, falseIncidents: [], skipped: [{ kind: 'clock' }] });
+  const healthy = told.filter((line) => line.type === 'healthy');
+  expect(healthy.map(({ forMs }) => forMs)).toEqual([5_000, 5_000, 60_000, 30_000]);
+  expect(healthy.flatMap(({ falseIncidents }) => falseIncidents)).toEqual([]);
+  const verdicts = told.filter((line) => line.type === 'fault');
+  expect(verdicts).toMatchObject([{ kind: 'lock', incidents: 1, rank: 1 }]);
+  expect(verdicts[0]?.incidentMs).toBeGreaterThan(0);
+  expect(skipped).toMatchObject([{ kind: 'clock' }]);
 });

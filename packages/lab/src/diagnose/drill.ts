@@ -22,48 +22,47 @@ export type DiagnoseTimes = {
   readonly holdMs: number;
   /** How long all must have been quiet before the next one. */
   readonly quietMs: number;
+  /** How long nothing is broken in the end. */
+  readonly healthyMs: number;
+};
+
+/** A stretch of time in which nothing was broken, and what was opened in it. */
+export type Healthy = {
+  readonly type: 'healthy';
+  readonly forMs: number;
+  readonly falseIncidents: readonly { readonly atMs: number; readonly title: string }[];
 };
 
 export type DiagnoseRuns = {
-  readonly verdicts: readonly Verdict[];
-  readonly healthyMs: number;
-  readonly falseIncidents: readonly { readonly atMs: number; readonly title: string }[];
   /** Faults that could not be made here, and why. */
   readonly skipped: readonly { readonly kind: string; readonly reason: string }[];
 };
 
 const lookEveryMs = 200;
 const calmDeadlineMs = 240_000;
+/** A long quiet is watched in stretches, so that what is false is told when it comes. */
+const stretchMs = 60_000;
 
 export const drillDiagnosis = async (
   plan: readonly PlannedFault[],
   times: DiagnoseTimes,
   ports: DiagnosePorts,
-  each: (verdict: Verdict) => Promise<void>,
+  taken: (line: Verdict | Healthy) => Promise<void>,
 ): Promise<DiagnoseRuns> => {
-  const { clock, signal, tell } = ports;
-  const verdicts: Verdict[] = [];
+  const { signal, tell } = ports;
   const skipped: DiagnoseRuns['skipped'][number][] = [];
-  const falseIncidents: DiagnoseRuns['falseIncidents'][number][] = [];
-  let healthyMs = 0;
-  for (const [index, planned] of plan.entries()) {
+  const watchHealthy = async (forMs: number): Promise<void> => {
     await calm(ports);
-    const quiet = await watchQuiet(times.quietMs, ports);
-    healthyMs += times.quietMs;
-    falseIncidents.push(...quiet);
-    for (const { title } of quiet) tell(`FALSE  ${title}`);
-    if (quiet.length > 0) await calm(ports);
-    const begunMs = clock.now();
+    const falseIncidents = await watchQuiet(forMs, ports);
+    await taken({ type: 'healthy', forMs, falseIncidents });
+    for (const { title } of falseIncidents) tell(`FALSE  ${title}`);
+  };
+  for (const [index, planned] of plan.entries()) {
+    await watchHealthy(times.quietMs);
     try {
-      const made = ports.fault(planned.fault);
-      const watched = watchFault(planned, begunMs, made, times.holdMs, ports);
-      // Whatever happens to the watching: what was broken is put back.
-      const { sights, inForceMs } = await watched.finally(() => made.then(ports.heal, nothing));
-      const later = await calm(ports, begunMs);
-      const verdict = judgeFault(planned, inForceMs, sights, later);
-      verdicts.push(verdict);
+      const verdict = await oneFault(planned, times.holdMs, ports);
       tell(`${index + 1} of ${plan.length}  ${verdictLine(verdict)}`);
-      await each(verdict);
+      await taken(verdict);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof CoequalError) || error.code !== 'FAULT_IMPOSSIBLE') throw error;
@@ -71,15 +70,34 @@ export const drillDiagnosis = async (
       tell(`${index + 1} of ${plan.length}  ${planned.fault.kind} cannot be made here: ${reasonOf(error)}`);
     }
   }
-  return { verdicts, healthyMs, falseIncidents, skipped };
+  for (let leftMs = times.healthyMs; leftMs > 0; leftMs -= stretchMs) await watchHealthy(Math.min(stretchMs, leftMs));
+  return { skipped };
+};
+
+const oneFault = async (planned: PlannedFault, holdMs: number, ports: DiagnosePorts): Promise<Verdict> => {
+  const begunMs = ports.clock.now();
+  const faults = [planned, ...(planned.also === undefined ? [] : [planned.also])].map(({ fault }) => fault);
+  const made = faults.map((fault) => ports.fault(fault));
+  try {
+    const { sights, inForceMs } = await watchFault(faults, begunMs, Promise.all(made), holdMs, ports);
+    await healed(made, ports);
+    return judgeFault(planned, inForceMs, sights, await calm(ports, begunMs));
+  } catch (error) {
+    // Whatever happens to the watching: what was broken is put back.
+    await healed(made, ports);
+    throw error;
+  }
 };
 
 /** A fault that could not be made needs no healing. */
-const nothing = (): void => undefined;
+const healed = async (made: readonly Promise<unknown>[], { heal }: DiagnosePorts): Promise<void> => {
+  const results = await Promise.allSettled(made);
+  if (results.some(({ status }) => status === 'fulfilled')) await heal();
+};
 
 /** Work faults begin when their program has begun; damage, when it is asked for. */
 const watchFault = async (
-  { fault }: PlannedFault,
+  faults: readonly Fault[],
   begunMs: number,
   made: Promise<unknown>,
   holdMs: number,
@@ -89,7 +107,7 @@ const watchFault = async (
   let failure: unknown;
   const done = made.then(
     () => {
-      if (!damage.has(fault.kind)) inForceMs = clock.now();
+      if (!faults.every(({ kind }) => damage.has(kind))) inForceMs = clock.now();
     },
     (error: unknown) => {
       failure = error;
@@ -145,7 +163,7 @@ const calm = async (
 const watchQuiet = async (
   quietMs: number,
   { platform, clock, signal }: DiagnosePorts,
-): Promise<DiagnoseRuns['falseIncidents']> => {
+): Promise<Healthy['falseIncidents']> => {
   const sinceMs = clock.now();
   while (clock.now() < sinceMs + quietMs) await clock.sleep(Math.min(1_000, quietMs), signal);
   const incidents = await platform.incidentsSince(sinceMs);
@@ -160,6 +178,8 @@ export const verdictLine = ({
   kind,
   site,
   cause,
+  also,
+  amount,
   rank,
   incidents,
   incidentMs,
@@ -171,7 +191,7 @@ export const verdictLine = ({
   const said = first === undefined ? 'nothing' : `${first.cause} at ${first.where} (${first.confidence.toFixed(2)})`;
   const answer = rank === 1 ? 'RIGHT' : rank !== null && rank <= 3 ? `RANK ${rank}` : 'WRONG';
   return (
-    `${answer}  ${kind} at ${site} (${cause}): ${said}; incident ${seconds(incidentMs)}, cause ${seconds(causeMs)}, right ${seconds(rightMs)}` +
+    `${answer}  ${kind}${amount === null ? '' : ` ${amount}`} at ${site} (${cause}${also === null ? '' : `, with ${also}`}): ${said}; incident ${seconds(incidentMs)}, cause ${seconds(causeMs)}, right ${seconds(rightMs)}` +
     (incidents === 1 ? '' : `, ${incidents} INCIDENTS`)
   );
 };

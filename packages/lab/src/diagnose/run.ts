@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { codeOf, fail, systemClock } from '@coequal/kernel';
 import { type LabHandle, type LabProgress, openLab, startLab } from '../client.ts';
-import { drillDiagnosis } from './drill.ts';
-import { faultClasses, planFaults } from './faults.ts';
+import { drillDiagnosis, type Healthy } from './drill.ts';
+import { faultClasses, planFaults, planPairs } from './faults.ts';
 import type { Verdict } from './judge.ts';
 import { platformAt } from './platform.ts';
 import { type DiagnoseSummary, summarise } from './summary.ts';
@@ -18,6 +18,10 @@ export type DiagnoseDrillOptions = {
   /** Of one fault. */
   readonly holdSeconds: number;
   readonly quietSeconds: number;
+  /** Pairs of faults at once, after the single ones. */
+  readonly pairs: number;
+  /** Without any fault, in the end. */
+  readonly healthySeconds: number;
   /** Only these kinds of faults. */
   readonly kinds?: readonly string[];
   /** Absolute; faults of earlier occasions that lie there count as well. */
@@ -29,13 +33,6 @@ export type DiagnoseReport = DiagnoseSummary & {
   readonly skipped: readonly { readonly kind: string; readonly reason: string }[];
   readonly verdicts: readonly Verdict[];
   readonly report: string;
-};
-
-type Occasion = {
-  readonly type: 'occasion';
-  readonly seed: number;
-  readonly healthyMs: number;
-  readonly falseIncidents: readonly { readonly atMs: number; readonly title: string }[];
 };
 
 export const runDiagnoseDrill = async (
@@ -55,10 +52,16 @@ export const runDiagnoseDrill = async (
       });
     await mkdir(options.out, { recursive: true });
     const names = sites.filter(({ instances }) => instances.length > 0).map(({ name }) => name);
-    const plan = planFaults(options.runs ?? classes.length, options.seed, names, classes);
-    const runs = await drillDiagnosis(
+    const plan = [
+      ...planFaults(options.runs ?? classes.length, options.seed, names, classes),
+      ...planPairs(options.pairs, options.seed, names),
+    ];
+    const { skipped } = await drillDiagnosis(
       plan,
-      { holdMs: options.holdSeconds * 1_000, quietMs: options.quietSeconds * 1_000 },
+      {
+        ...{ holdMs: options.holdSeconds * 1_000, quietMs: options.quietSeconds * 1_000 },
+        healthyMs: options.healthySeconds * 1_000,
+      },
       {
         platform: platformAt(platform.url, signal),
         fault: (fault) => lab.fault(fault),
@@ -67,10 +70,8 @@ export const runDiagnoseDrill = async (
         tell: (text) => progress(text),
         signal,
       },
-      (verdict) => add(options.out, verdict),
+      (line) => add(options.out, line),
     );
-    const { healthyMs, falseIncidents, skipped } = runs;
-    await add(options.out, { type: 'occasion', seed: options.seed, healthyMs, falseIncidents });
     return await writeReport(options, skipped);
   } catch (error) {
     throw signal.aborted ? fail('INTERRUPTED', {}, { cause: error }) : error;
@@ -114,7 +115,7 @@ const openStage = (options: DiagnoseDrillOptions, progress: LabProgress, signal:
       );
 
 const linesFile = (out: string): string => `${out}/faults.ndjson`;
-const add = (out: string, line: Verdict | Occasion): Promise<void> =>
+const add = (out: string, line: Verdict | Healthy): Promise<void> =>
   appendFile(linesFile(out), `${JSON.stringify(line)}\n`);
 
 /** From everything that lies in the folder: what this occasion added, and those before it. */
@@ -129,11 +130,11 @@ const writeReport = async (
   const lines = text
     .split('\n')
     .filter(Boolean)
-    .map((line) => JSON.parse(line) as Verdict | Occasion);
+    .map((line) => JSON.parse(line) as Verdict | Healthy);
   const verdicts = lines.filter((line) => line.type === 'fault');
-  const occasions = lines.filter((line) => line.type === 'occasion');
-  const healthyMs = occasions.reduce((sum, each) => sum + each.healthyMs, 0);
-  const falseIncidents = occasions.reduce((sum, each) => sum + each.falseIncidents.length, 0);
+  const healthy = lines.filter((line) => line.type === 'healthy');
+  const healthyMs = healthy.reduce((sum, each) => sum + each.forMs, 0);
+  const falseIncidents = healthy.reduce((sum, each) => sum + each.falseIncidents.length, 0);
   const report = `${out}/report.json`;
   const whole: DiagnoseReport = { ...summarise(verdicts, healthyMs, falseIncidents), seed, skipped, verdicts, report };
   await writeFile(report, `${JSON.stringify(whole, null, 2)}\n`);

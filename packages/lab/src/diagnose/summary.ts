@@ -12,6 +12,10 @@ export type DiagnoseSummary = {
   readonly incidentMs: Spread | null;
   readonly causeMs: Spread | null;
   readonly rightMs: Spread | null;
+  /** Two faults at once: both causes right first, both among the first three. Not counted above. */
+  readonly pairs: { readonly faults: number; readonly top1: number; readonly top3: number };
+  /** Faults whose strength was drawn. Counted above too. */
+  readonly varied: { readonly faults: number; readonly top1: number; readonly top3: number };
   /** Time without a fault, and incidents opened in it. */
   readonly healthyMs: number;
   readonly falseIncidents: number;
@@ -27,9 +31,13 @@ export type DiagnoseSummary = {
 
 export type Spread = { readonly median: number; readonly p95: number; readonly largest: number };
 
-export const summarise = (verdicts: readonly Verdict[], healthyMs: number, falseIncidents: number): DiagnoseSummary => {
+export const summarise = (all: readonly Verdict[], healthyMs: number, falseIncidents: number): DiagnoseSummary => {
+  const verdicts = all.filter(({ also }) => also === null);
   const share = (list: readonly Verdict[], holds: (verdict: Verdict) => boolean): number =>
     list.length === 0 ? 0 : list.filter(holds).length / list.length;
+  const counted = (list: readonly Verdict[]): DiagnoseSummary['pairs'] => ({
+    ...{ faults: list.length, top1: share(list, first), top3: share(list, amongThree) },
+  });
   const causes = [...new Set(verdicts.map(({ cause }) => cause))].sort();
   return {
     faults: verdicts.length,
@@ -40,11 +48,13 @@ export const summarise = (verdicts: readonly Verdict[], healthyMs: number, false
     incidentMs: spreadOf(verdicts.map(({ incidentMs }) => incidentMs)),
     causeMs: spreadOf(verdicts.map(({ causeMs }) => causeMs)),
     rightMs: spreadOf(verdicts.map(({ rightMs }) => rightMs)),
+    pairs: counted(all.filter(({ also }) => also !== null)),
+    varied: counted(verdicts.filter(({ amount }) => amount !== null)),
     healthyMs,
     falseIncidents,
     causes: causes.map((cause) => {
       const own = verdicts.filter((verdict) => verdict.cause === cause);
-      return { cause, faults: own.length, top1: share(own, first), top3: share(own, amongThree) };
+      return { cause, ...counted(own) };
     }),
     reliability: reliabilityOf(verdicts),
   };

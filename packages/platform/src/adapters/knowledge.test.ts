@@ -2,10 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { IncidentScene } from '@coequal/diagnosis';
+import { formatWeights, type IncidentScene, incidentOfScene, usualWeights } from '@coequal/diagnosis';
 import { afterAll, expect, test } from 'vitest';
 import { startMs, tryEstate } from '../testing.ts';
-import { openKnowledge } from './knowledge.ts';
+import { openKnowledge, readWeights } from './knowledge.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coequal-knowledge-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -29,9 +29,9 @@ const place = { site: 'north', host: 'north-1', service: 'bank', instance: 'nort
 test('what people confirm is learned, kept, and corrected by the same incident', () => {
   const path = join(folder, 'knowledge.json');
   const knowledge = openKnowledge(path);
-  knowledge.learn('i-1', 'slow disk', place, scene);
-  knowledge.learn('i-2', 'load spike', place, scene);
-  knowledge.learn('i-1', 'memory pressure', place, scene);
+  knowledge.add(incidentOfScene(scene, 'i-1', 'slow disk', place));
+  knowledge.add(incidentOfScene(scene, 'i-2', 'load spike', place));
+  knowledge.add(incidentOfScene(scene, 'i-1', 'memory pressure', place));
   const again = openKnowledge(path).now();
   expect(again.incidents.map(({ id, causes }) => [id, causes]).toSorted()).toEqual([
     ['i-1', ['memory pressure']],
@@ -52,7 +52,18 @@ test('a file that is none is refused and left as it is', () => {
 
 test('a folder that cannot be written is said', () => {
   const knowledge = openKnowledge(join(folder, 'missing', 'knowledge.json'));
-  expect(() => knowledge.learn('i-1', 'slow disk', place, scene)).toThrow(
+  expect(() => knowledge.add(incidentOfScene(scene, 'i-1', 'slow disk', place))).toThrow(
     expect.objectContaining({ code: 'FOLDER_UNWRITABLE' }),
   );
+});
+
+test('weights are read where they are named, and refused with a reason', async () => {
+  const path = join(folder, 'weights.json');
+  const weights = { ...usualWeights, detail: 5, incidents: 12 };
+  writeFileSync(path, formatWeights(weights));
+  expect(await readWeights(path)).toEqual(weights);
+  expect(await readWeights(undefined)).toBeUndefined();
+  writeFileSync(path, '{}');
+  await expect(readWeights(path)).rejects.toMatchObject({ code: 'KNOWLEDGE_INVALID' });
+  await expect(readWeights(join(folder, 'missing.json'))).rejects.toMatchObject({ code: 'FILE_MISSING' });
 });

@@ -1,24 +1,25 @@
 /**
  * The knowledge file of a platform: read at the start, compared with by every diagnosis, and written as a whole when a person says what an
- * incident was. A file that cannot be read is not written over.
+ * incident was. A file that cannot be read is not written over. The weights beside it are only read.
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { Place } from '@coequal/contract';
 import {
   confirmIncidents,
   emptyKnowledge,
   formatKnowledge,
-  type IncidentScene,
-  incidentOfScene,
+  type Incident,
   type Knowledge,
   parseKnowledge,
+  parseWeights,
+  type Weights,
 } from '@coequal/diagnosis';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
+import { readText } from './files.ts';
 
 export type KnowledgeFile = {
   readonly now: () => Knowledge;
   /** @throws FOLDER_UNWRITABLE */
-  readonly learn: (id: string, cause: string, place: Place, scene: IncidentScene) => void;
+  readonly add: (learned: Incident) => void;
 };
 
 /** @throws KNOWLEDGE_INVALID, FILE_UNREADABLE */
@@ -26,14 +27,21 @@ export const openKnowledge = (path: string | undefined): KnowledgeFile => {
   let knowledge = path === undefined ? emptyKnowledge : read(path);
   return {
     now: () => knowledge,
-    learn: (id, cause, place, scene) => {
-      const learned = incidentOfScene(scene, id, cause, place);
+    add: (learned) => {
       if (learned.profile.signals.size === 0) return;
       knowledge = confirmIncidents(knowledge, [learned]);
       if (path !== undefined) write(path, formatKnowledge(knowledge));
     },
   };
 };
+
+const weightsBytes = 2 ** 20;
+
+/** @throws KNOWLEDGE_INVALID, FILE_MISSING, FILE_UNREADABLE */
+export const readWeights = async (path: string | undefined): Promise<Weights | undefined> =>
+  path === undefined
+    ? undefined
+    : parseWeights(await readText(path, weightsBytes, 'Write one with `coequal diagnose weigh`.'), path);
 
 const read = (path: string): Knowledge => {
   try {

@@ -2,7 +2,6 @@
  * One platform from the command line to its end: reads the estate, opens its database, listens, looks twice a second, and ends in
  * order on SIGTERM and SIGINT; SIGHUP reads the rule files again. What can be wrong is told in one line, and the exit code is 2.
  */
-import { diagnoseIncident } from '@coequal/diagnosis';
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
@@ -17,9 +16,10 @@ import { type PlatformSettings, platformSettings, storeUrl } from '../settings.t
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openDiagnosing } from './diagnosing.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
-import { openKnowledge } from './knowledge.ts';
+import { openKnowledge, readWeights } from './knowledge.ts';
 import { openMetricsStore } from './metrics-store.ts';
 import { type OpenedRules, openRules } from './rules.ts';
 
@@ -55,6 +55,7 @@ const check = async ({ json }: PlatformArguments, settings: PlatformSettings): P
   const { platform, store } = settings;
   await secretOf(settings);
   openKnowledge(platform.knowledge);
+  await readWeights(platform.weights);
   for (const file of platform.rules) {
     const parsed = parseRuleFile(file, await readText(file, ruleFileBytes, 'Name rule files that are there.'));
     if (!parsed.ok)
@@ -105,6 +106,7 @@ const open = async (
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
   const knowledge = openKnowledge(platform.knowledge);
+  const weights = await readWeights(platform.weights);
   const documents = makeDocumentStore(database);
   const silences = new Silences(documents, random);
   const url = `http://${platform.address.includes(':') ? `[${platform.address}]` : platform.address}:${platform.port}`;
@@ -116,6 +118,8 @@ const open = async (
   if (store !== undefined) closing.push(() => store.close());
   const headroom = client === undefined ? undefined : watchHeadroom(estate, client, clock, log);
   if (headroom !== undefined) closing.push(() => headroom.close());
+  const diagnosing = openDiagnosing({ estate, weights, knowledge: knowledge.now, clock });
+  closing.push(() => diagnosing.close());
   let rules: OpenedRules | undefined;
   let notifier: ReturnType<typeof startNotifier> | undefined;
   const heart = makeHeart({
@@ -125,8 +129,8 @@ const open = async (
     rules: () => rules,
     headroom: () => headroom,
     onLook: (incidents) => notifier?.look(incidents),
-    diagnose: (scene) => diagnoseIncident({ ...scene, knowledge: knowledge.now() }),
-    learn: ({ id, place }, cause, scene) => knowledge.learn(id, cause, place, scene),
+    diagnose: diagnosing.diagnose,
+    learn: async ({ id, place }, cause, scene) => knowledge.add(await diagnosing.learn(id, cause, place, scene)),
   });
   const { counters, places } = heart.core;
   notifier = startNotifier({ platform, url, silences, documents, clock, log, counters });
@@ -144,6 +148,11 @@ const open = async (
     port: platform.port,
     agentToken,
   });
+  const ended = new AbortController();
+  closing.push(() => ended.abort());
+  heart
+    .refill(ended.signal)
+    .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
   return { heart, server, rules: () => rules };
 };
 

@@ -18,8 +18,9 @@ export type KeeperOptions = {
   readonly counters: Counters;
   readonly log: Log;
   readonly newId: (nowMs: number) => string;
+  readonly now: () => number;
   /** Undefined: nothing could be said. */
-  readonly diagnose: (incident: Incident, nowMs: number) => IncidentDiagnosis | undefined;
+  readonly diagnose: (incident: Incident, nowMs: number) => Promise<IncidentDiagnosis | undefined>;
   readonly onChange: (incident: Incident) => void;
   /** A person said what it was: whoever learns from it is told. */
   readonly onConfirmed: (incident: Incident, cause: string) => void;
@@ -35,7 +36,9 @@ export class Keeper {
   readonly #overflow;
   readonly #diagnoses;
   #problem: string | null = null;
-  #holdUntilMs = 0;
+  #diagnosing = false;
+  /** Incidents of before a restart, and until when their alerts are held. */
+  #held: { readonly ids: ReadonlySet<string>; readonly untilMs: number } = { ids: new Set(), untilMs: 0 };
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -52,7 +55,7 @@ export class Keeper {
     const { store } = this.#options;
     this.#open = store.open();
     this.#recent = store.resolvedSince(nowMs - limits.incidents.reopenMs);
-    this.#holdUntilMs = nowMs + limits.watch.graceMs;
+    this.#held = { ids: new Set(this.#open.map(({ id }) => id)), untilMs: nowMs + limits.watch.graceMs };
     for (const incident of this.#open) this.#schedules.set(incident.id, { ...firstSchedule(incident), nextMs: nowMs });
   }
 
@@ -71,7 +74,7 @@ export class Keeper {
 
   step(findings: readonly Finding[], nowMs: number): void {
     const { places, newId } = this.#options;
-    const held = nowMs < this.#holdUntilMs ? this.#stillHeld(findings) : [];
+    const held = nowMs < this.#held.untilMs ? this.#stillHeld(findings) : [];
     const step = stepGroups(this.#open, [...findings, ...held], {
       places,
       nowMs,
@@ -90,19 +93,24 @@ export class Keeper {
     this.#changed(step.changed);
   }
 
-  /** Diagnoses what is due, one incident a call, so that a storm cannot stop the clock. */
-  diagnoseNext(nowMs: number): boolean {
-    const due = this.#open.find((one) => isDue(this.#scheduleOf(one), one, nowMs));
-    if (due === undefined) return false;
-    const found = this.#diagnosed(due, nowMs);
+  /** Has what is due diagnosed, one incident at a time; resolves when that is done. What happens to it meanwhile stays. */
+  async diagnoseNext(nowMs: number): Promise<void> {
+    const due = this.#diagnosing ? undefined : this.#open.find((one) => isDue(this.#scheduleOf(one), one, nowMs));
+    if (due === undefined) return;
+    this.#diagnosing = true;
+    const found = await this.#diagnosed(due, nowMs);
+    this.#diagnosing = false;
+    const incident = this.#open.find(({ id }) => id === due.id);
+    if (incident === undefined) return;
+    const schedule = this.#scheduleOf(incident);
+    const alerts = due.alerts.length;
     if (found === undefined) {
-      this.#schedules.set(due.id, { ...this.#scheduleOf(due), nextMs: nowMs + 5_000, alerts: due.alerts.length });
-      return true;
+      this.#schedules.set(due.id, { ...schedule, nextMs: nowMs + 5_000, alerts });
+      return;
     }
     this.#diagnoses.add();
-    this.#schedules.set(due.id, afterDiagnosis(this.#scheduleOf(due), due, due.diagnosis, found, nowMs));
-    this.#replace(withDiagnosis(due, found, nowMs));
-    return true;
+    this.#schedules.set(due.id, afterDiagnosis(schedule, due, incident.diagnosis, found, nowMs));
+    this.#replace(withDiagnosis(incident, found, this.#options.now()));
   }
 
   acknowledge(id: string, by: string, text: string | undefined, nowMs: number): Incident {
@@ -165,7 +173,8 @@ export class Keeper {
   /** Alerts that fired before a restart and of which nobody could say yet whether they still do. */
   #stillHeld(findings: readonly Finding[]): readonly Finding[] {
     const now = new Set(findings.map(({ key }) => key));
-    return this.#open.flatMap(({ alerts }) =>
+    const ofBefore = this.#open.filter(({ id }) => this.#held.ids.has(id));
+    return ofBefore.flatMap(({ alerts }) =>
       alerts
         .filter(({ endedMs }) => endedMs === undefined)
         .map((alert): Finding => {
@@ -186,9 +195,9 @@ export class Keeper {
     );
   }
 
-  #diagnosed(incident: Incident, nowMs: number): IncidentDiagnosis | undefined {
+  async #diagnosed(incident: Incident, nowMs: number): Promise<IncidentDiagnosis | undefined> {
     try {
-      return this.#options.diagnose(incident, nowMs);
+      return await this.#options.diagnose(incident, nowMs);
     } catch (error) {
       // A fault in the diagnosis must not cost the incident.
       this.#options.log('error', 'an incident could not be diagnosed', { id: incident.id, reason: reasonOf(error) });

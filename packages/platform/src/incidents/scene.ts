@@ -41,6 +41,13 @@ export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number
   };
 };
 
+/** Hosts of everything that has something to do with an incident, those of its own place first. */
+export const hostsOf = (incident: Incident, places: Places): readonly string[] => {
+  const { host, site } = incident.place;
+  const rank = (name: string): number => (name === host ? 0 : places.host(name)?.site === site ? 1 : 2);
+  return [...scopeOf(incident, places).hosts].sort((a, b) => rank(a) - rank(b));
+};
+
 type Scope = {
   readonly hosts: ReadonlySet<string>;
   readonly instances: ReadonlySet<string>;
@@ -85,17 +92,50 @@ const windowOf = (window: LiveWindow, scope: Scope, nowMs: number, length: numbe
     else chosen.push(series);
   }
   const all = [...chosen, ...still].slice(0, limits.diagnosis.signals);
+  // One piece of memory for all, so that a thread can be given it without a copy.
+  const memory = new Float64Array(all.length * length);
   return {
     startMs: fromSecond * 1_000,
     stepMs: 1_000,
     length,
-    signals: all.map((series) => signalOf(series, fromSecond, length)),
+    signals: all.map((series, index) =>
+      signalOf(series, fromSecond, memory.subarray(index * length, (index + 1) * length)),
+    ),
   };
 };
 
-/** Whether it counts is told by its name; remote write carries no types. */
-export const signalOf = (series: WindowSeries, fromSecond: number, length: number): Signal => {
-  const values = new Float64Array(length);
-  for (let row = 0; row < length; row += 1) values[row] = series.at(fromSecond + row);
-  return { name: series.name, labels: Object.fromEntries(series.labels), kind: 'gauge', values };
+const objects = new WeakMap<WindowSeries, Signal['labels']>();
+
+/** Labels as an object, made once for each series. */
+const labelsOf = (series: WindowSeries): Signal['labels'] => {
+  const known = objects.get(series) ?? Object.fromEntries(series.labels);
+  objects.set(series, known);
+  return known;
+};
+
+/**
+ * The course of a series in `values`, a value a second from `fromSecond` on. Whether it counts is told by its name; remote write carries
+ * no types.
+ */
+export const signalOf = (series: WindowSeries, fromSecond: number, values: Float64Array): Signal => {
+  const { ring, newest } = series;
+  if (ring === undefined) for (let row = 0; row < values.length; row += 1) values[row] = series.at(fromSecond + row);
+  else copyRing(ring, newest, fromSecond, values);
+  return { name: series.name, labels: labelsOf(series), kind: 'gauge', values };
+};
+
+/** A ring holds the seconds up to the newest, each at its number's remainder: at most two pieces of it are what is wanted. */
+const copyRing = (ring: Float64Array, newest: number, fromSecond: number, values: Float64Array): void => {
+  const first = Math.max(fromSecond, newest - ring.length + 1);
+  const end = Math.min(fromSecond + values.length, newest + 1);
+  if (end <= first) {
+    values.fill(Number.NaN);
+    return;
+  }
+  values.fill(Number.NaN, 0, first - fromSecond);
+  values.fill(Number.NaN, end - fromSecond);
+  const start = first % ring.length;
+  const head = Math.min(end - first, ring.length - start);
+  values.set(ring.subarray(start, start + head), first - fromSecond);
+  values.set(ring.subarray(0, end - first - head), first - fromSecond + head);
 };

@@ -1,16 +1,7 @@
-/** Signals of the live window as the API gives them: search, course, and what moved with one of them. Pure over the window. */
-import {
-  type CorrelateAnswer,
-  type CorrelateRequest,
-  type RangeAnswer,
-  type RangeQuery,
-  rangePoints,
-  type SignalSearch,
-} from '@coequal/contract';
-import { correlate } from '@coequal/diagnosis';
+/** Signals of the live window as the API gives them: search and course. Pure over the window. */
+import { type RangeAnswer, type RangeQuery, rangePoints, type SignalSearch } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
 import { type Label, type LiveWindow, labelValue, type WindowSeries } from '@coequal/signals';
-import { signalOf } from '../incidents/scene.ts';
 
 /** `a=b,c=d`, checked by the contract. */
 export const labelsOfText = (where: string): readonly Label[] =>
@@ -88,67 +79,3 @@ const courseOf = (
     return Number.isNaN(gained) ? null : gained / step;
   });
 };
-
-/** Every other signal of the window, ranked by how it moved with this one. */
-export const correlateLive = (window: LiveWindow, request: CorrelateRequest): CorrelateAnswer => {
-  const labels = Object.entries(request.labels);
-  const chart = [...window.seriesNamed(request.name)].find(
-    (series) => series.labels.length === labels.length && has(series, labels),
-  );
-  if (chart === undefined)
-    throw fail('REQUEST_INVALID', {
-      what: `The live window has no signal ${request.name.slice(0, 200)} with exactly these labels.`,
-    });
-  const fromSecond = Math.floor(request.fromMs / 1_000);
-  const length = Math.floor(request.toMs / 1_000) - fromSecond + 1;
-  if (!(length >= 10 && length <= rangePoints))
-    throw fail('REQUEST_INVALID', { what: `A stretch has 10 to ${rangePoints} seconds, not ${length}.` });
-  const among = Object.entries(request.among);
-  const all: WindowSeries[] = [chart];
-  // What stood still moved with nothing.
-  for (const series of window.all())
-    if (series !== chart && series.ring !== undefined && series.newest >= fromSecond && has(series, among))
-      all.push(series);
-  const signals = all.map((series) => {
-    const signal = signalOf(series, fromSecond, length);
-    return onlyRises(signal.values) ? { ...signal, values: increases(signal.values) } : signal;
-  });
-  const [target] = signals;
-  if (target === undefined) return { searched: 0, correlated: [] };
-  const found = correlate(
-    { startMs: fromSecond * 1_000, stepMs: 1_000, length, signals },
-    target,
-    { start: 0, end: length },
-    { mostLag: Math.min(request.mostLagSeconds, length >> 1), answers: request.answers },
-  );
-  const byKey = new Map(all.map((series) => [signalKeyOf(series), series]));
-  return {
-    searched: all.length - 1,
-    correlated: found.flatMap(({ signal, correlation, lag }) => {
-      const series = byKey.get(signal);
-      return series === undefined
-        ? []
-        : [{ name: series.name, labels: Object.fromEntries(series.labels), correlation, lagSeconds: lag }];
-    }),
-  };
-};
-
-/** What never fell counts something, as far as this stretch can tell: its increases are what moves. */
-const onlyRises = (values: Float64Array): boolean => {
-  let before = Number.NEGATIVE_INFINITY;
-  for (const value of values) {
-    if (value < before) return false;
-    if (!Number.isNaN(value)) before = value;
-  }
-  return true;
-};
-
-const increases = (values: Float64Array): Float64Array =>
-  values.map((value, row) => {
-    const before = row === 0 ? Number.NaN : (values[row - 1] ?? Number.NaN);
-    return value < before ? value : value - before;
-  });
-
-/** As the diagnosis names signals: `name{a="b"}`. */
-const signalKeyOf = ({ name, labels }: WindowSeries): string =>
-  labels.length === 0 ? name : `${name}{${labels.map(([key, value]) => `${key}=${JSON.stringify(value)}`)}}`;

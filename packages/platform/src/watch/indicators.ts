@@ -58,7 +58,10 @@ const base = {
   waits: status('innodb_row_lock_current_waits'),
   lockTime: status('innodb_row_lock_time'),
   rowsRead: status('innodb_row_ops_total', [['operation', 'read']]),
+  // A scan in the order of an index, forwards or backwards, counts otherwise than one in no order.
   nextRows: status('handlers_total', [['handler', 'read_rnd_next']]),
+  nextOfIndex: status('handlers_total', [['handler', 'read_next']]),
+  previousOfIndex: status('handlers_total', [['handler', 'read_prev']]),
   bytesSent: status('bytes_sent'),
   paused: status('wsrep_flow_control_paused_ns'),
   received: status('wsrep_local_recv_queue'),
@@ -89,6 +92,11 @@ const host = {
 
 /** The agent's word on its own readings, or what any node_exporter tells. */
 const hostClock = [selector('coequal_collector_up', [['collector', 'host']]), host.time];
+
+/** All signals that indicators are read from. */
+export const indicatorSignals: readonly Selector[] = [
+  ...new Set([...Object.values(gate), ...Object.values(base), ...hostClock, ...Object.values(host)]),
+];
 
 /** Per unit of what is below; not known where less than `least` of it happens. */
 export const per = (above: number, below: number, least: number): number =>
@@ -221,8 +229,8 @@ export const indicators: readonly Indicator[] = [
     ...{ alert: 'RowsScanned', kind: 'instance', clock: [base.up], unit: '', words: 'rows scanned per query' },
     ...{ least: 100, factor: 4 },
     read: (r) => {
-      const scanned = r.rate(base.nextRows);
-      return scanned >= 10_000
+      const scanned = added(r.rate(base.nextRows), r.rate(base.nextOfIndex), r.rate(base.previousOfIndex));
+      return scanned >= 20_000
         ? per(scanned, r.rate(base.questions), 0.5)
         : Math.min(99, per(scanned, r.rate(base.questions), 5));
     },

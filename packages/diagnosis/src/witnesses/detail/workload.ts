@@ -144,8 +144,12 @@ const conflicts: Look = (view, service, instances, gateways) => {
   const rise = known.reduce((sum, each) => Math.max(sum, riseOf(each)), 0);
   const commits = total(view, instances, 'mysql_global_status_commands_total', { command: 'commit' });
   const share = rise / Math.max(1, commits?.now ?? 1);
+  const shareBefore = (worst.before || 0) / Math.max(1, commits?.before || 1);
+  // More work has more conflicts; it is the rows when a larger share of it has.
+  const denser = shareBefore === 0 ? 1 : grade(share / shareBefore, 1, 1.8);
   const strength =
     0.9 *
+    denser *
     Math.max(grade(rise, 2, 12), grade(share, 0.02, 0.15)) *
     grade(factorFromNone(worst, 0.5), 1.8, 4) *
     grade(rise, 0.3, 2);

@@ -5,7 +5,7 @@
  */
 import type { Entity } from '../../incident/graph.ts';
 import { targetOf } from '../../incident/names.ts';
-import type { View } from '../../incident/view.ts';
+import type { Reading, View } from '../../incident/view.ts';
 
 /** What others and itself say of an instance at the end of the window. */
 export type InstanceAccount = {
@@ -104,13 +104,17 @@ const instanceAccount = (view: View, instance: Entity, states: readonly SeenStat
           : silent > silence || now === undefined
             ? 'unheard'
             : 'answers',
-    wasUp: up !== undefined && up.before > 0.5,
+    wasUp: up !== undefined && wasUpBefore(up),
     seen: count(own),
     seenFromAfar: count(own.filter(({ site }) => site !== instance.place.site)),
     isolated: now === 1 && (status === 0 || ready === 0),
     asked: collectorSeconds(view, instance),
   };
 };
+
+/** Right after the start too little is known of before; then it counts that it was up at all. */
+const wasUpBefore = ({ before, values }: Reading): boolean =>
+  Number.isNaN(before) ? values.some((value) => value > 0.5) : before > 0.5;
 
 /** How long its collector took, as the agent of its host tells. */
 const collectorSeconds = (view: View, instance: Entity): number | undefined => {

@@ -1,5 +1,7 @@
 /** The estate as it is now, details of databases, changes, and signals with their courses. */
 import {
+  type CorrelateAnswer,
+  type CorrelateRequest,
   changePage,
   changeQuery,
   correlateAnswer,
@@ -20,8 +22,10 @@ import { fail } from '@coequal/kernel';
 import { z } from 'zod';
 import { limits } from '../../limits.ts';
 import type { Core } from '../../ports.ts';
+import { correlateLive } from '../../views/correlate.ts';
+import { correlateStored } from '../../views/correlate-stored.ts';
 import { overviewOf } from '../../views/overview.ts';
-import { correlateLive, liveRange, searchSignals } from '../../views/signals.ts';
+import { liveRange, searchSignals } from '../../views/signals.ts';
 import { storedRange } from '../../views/stored.ts';
 import { jsonRoute, noBody, nothing, type Route, streamRoute } from '../route.ts';
 
@@ -117,7 +121,7 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: correlateRequest,
     output: correlateAnswer,
-    handle: ({ window }, { body }) => correlateLive(window, body),
+    handle: (core, { body }) => correlation(core, body),
   }),
   streamRoute({
     ...looking,
@@ -139,6 +143,13 @@ export const estateRoutes: readonly Route[] = [
       ),
   }),
 ];
+
+/** The live window where that covers the stretch, or there is nothing else. */
+const correlation = async (core: Core, request: CorrelateRequest): Promise<CorrelateAnswer> => {
+  const { window, store, places, clock } = core;
+  if (store === undefined || request.fromMs >= core.liveFromMs()) return correlateLive(window, request);
+  return correlateStored({ store, estate: places.estate, clock }, request);
+};
 
 const range = async (core: Core, query: RangeQuery): Promise<RangeAnswer> => {
   const { name, query: expression } = query;
