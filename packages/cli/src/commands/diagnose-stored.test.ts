@@ -169,8 +169,8 @@ describe('weights', () => {
 
   test.each([
     ['no JSON', '{', /line 1: not JSON/],
-    ['no incident', '{}', /line 1: it is no incident/],
-    ['nothing confirmed', '', /no incident has a diagnosis and a confirmed cause/],
+    ['no incident', '{}', /line 1: it is neither an incident nor a fault of a drill/],
+    ['nothing confirmed', '', /no incident has suspects and a known cause/],
   ])('are not learned from %s', async (_, text, message) => {
     const file = join(folder, 'broken.ndjson');
     await writeFile(file, text);
