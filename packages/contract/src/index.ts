@@ -1,5 +1,27 @@
+export {
+  type Grant,
+  grants,
+  platformBackup,
+  roleNames,
+  type ServiceAccountView,
+  serviceAccount,
+  serviceAccountPage,
+  serviceAccountRequest,
+  serviceAccountToken,
+} from './access.ts';
+export { type AccessReview, type AccessReviewEntry, accessReview, accessReviewQuery } from './access-review.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
+export {
+  type Classification,
+  classified,
+  type Mask,
+  makeMask,
+  mayHoldValues,
+  mostOf,
+  unclassifiedOf,
+  withoutValues,
+} from './classification.ts';
 export {
   type DatabaseDetail,
   type DatabaseSession,
@@ -15,6 +37,20 @@ export {
   event,
   type LogEvent,
 } from './events.ts';
+export {
+  displayName,
+  enrolmentLink,
+  me,
+  type PersonView,
+  passkeyAnswer,
+  passkeyQuestion,
+  personGrant,
+  personName,
+  personPage,
+  reEnrolment,
+  terminalAnswer,
+  terminalAsked,
+} from './identity.ts';
 export {
   acknowledgeRequest,
   assignRequest,

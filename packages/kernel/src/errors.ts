@@ -7,6 +7,8 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { accessErrors } from './errors-access.ts';
+import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
@@ -319,6 +321,8 @@ const registry = {
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
   ...trustErrors,
+  ...identityErrors,
+  ...accessErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

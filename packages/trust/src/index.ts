@@ -1,4 +1,5 @@
 /** Trust: certificates, canonical JSON, signatures, hashes, keys, what is sealed with them, and the audit. */
+export { readPrivate } from './adapters/private-file.ts';
 export {
   changeSealedStore,
   readSealedStore,

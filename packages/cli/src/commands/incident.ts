@@ -21,7 +21,8 @@ export const withPlatform = (command: Command): Command =>
   command
     .option('--platform <url>', 'address of the platform, like http://127.0.0.1:9620')
     .option('--config <file>', 'the estate file that names the platform')
-    .option('--lab <name>', 'the lab whose platform is meant when neither is given', 'lab');
+    .option('--lab <name>', 'the lab whose platform is meant when neither is given', 'lab')
+    .option('--token-file <file>', 'file with the token that says who asks; COEQUAL_TOKEN_FILE unless given');
 
 export const addIncidentCommands = (program: Command, world: World, outcome: Outcome): void => {
   const group = program
@@ -125,7 +126,7 @@ const newest = async (client: Awaited<ReturnType<typeof platformClient>>): Promi
   return found.id;
 };
 
-/** Who says it: until there is identity, the name that the person works under. */
+/** For whom a service account speaks: the name that the person works under. Of people the platform knows better. */
 const byOf = (world: World, { by }: Doing): string =>
   by ?? world.environment['USER'] ?? world.environment['LOGNAME'] ?? 'somebody';
 
@@ -134,7 +135,7 @@ const addDoing = (group: Command, world: World): void => {
     const command = withPlatform(group.command(name))
       .summary(summary)
       .argument('<id>', 'id of the incident')
-      .option('--by <name>', 'who says it; the user of this session unless given')
+      .option('--by <name>', 'for whom a service account says it; the user of this session unless given')
       .option('--json', 'print the incident');
     if (argument !== undefined) command.argument(...argument);
     return command;
@@ -189,10 +190,11 @@ const addSilences = (group: Command, world: World): void => {
     .description('What is silenced is still an incident, with its diagnosis; nobody is called.')
     .argument('<matchers>', 'which alerts: instance="north-db-1",alertname=~"Disk.*"')
     .requiredOption('--comment <words>', 'why')
-    .option('--for <duration>', 'how long', silenceMs, 3_600_000)
-    .option('--by <name>', 'who says it; the user of this session unless given')
+    .option('--for <duration>', 'how long; above an hour with a fresh factor and a reason', silenceMs, 3_600_000)
+    .option('--reason <words>', 'why it has to be longer than an hour')
+    .option('--by <name>', 'for whom a service account says it; the user of this session unless given')
     .option('--json', 'print {silenceID}')
-    .addHelpText('after', '\nExample: coequal incident silence \'instance="north-db-1"\' --for 2h --comment "new disk"')
+    .addHelpText('after', '\nExample: coequal incident silence \'instance="north-db-1"\' --for 1h --comment "new disk"')
     .action(async (matchers: string, flags: Doing & { readonly for: number; readonly comment: string }) => {
       const parsed = parseMatchers(matchers);
       if (!parsed.ok)

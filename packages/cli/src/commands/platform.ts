@@ -1,13 +1,14 @@
-/** `coequal platform`: runs a platform in the foreground. */
+/** `coequal platform`: runs a platform in the foreground; below it what is done to its database. */
 import { fail } from '@coequal/kernel';
 import type { Command } from 'commander';
 import type { Outcome } from '../program.ts';
 import type { World } from '../world.ts';
+import { addPlatformStoreCommands } from './platform-store.ts';
 
 type Flags = { readonly config?: string; readonly name?: string; readonly check?: true; readonly json?: true };
 
 export const addPlatformCommand = (program: Command, world: World, outcome: Outcome): void => {
-  program
+  const platform = program
     .command('platform')
     .summary('watch an estate: incidents, and why they happened')
     .description(
@@ -33,4 +34,5 @@ export const addPlatformCommand = (program: Command, world: World, outcome: Outc
         ...(['check', 'json'] as const).flatMap((flag) => (flags[flag] === true ? [`--${flag}`] : [])),
       ]);
     });
+  addPlatformStoreCommands(platform, world);
 };
