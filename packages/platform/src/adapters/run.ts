@@ -17,7 +17,6 @@ import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
 import { openPlans } from '../plans/adapters/open.ts';
-import { nobodyAgrees } from '../plans/approvals.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
 import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
 import { takeBackup } from '../store/adapters/backup.ts';
@@ -164,10 +163,7 @@ const open = async (
     { database, audit, clock, log },
   );
   closing.push(close);
-  const plans = await openPlans({
-    ...{ core: heart.core, settings, audit, documents, clock, log },
-    approvals: nobodyAgrees,
-  });
+  const plans = await openPlans({ core: heart.core, settings, audit, documents, clock, log });
   closing.push(() => plans.close());
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const routes = allRoutes({

@@ -2,6 +2,7 @@
 import { type Order, type OrderState, type Plan, type PlanRun, type PlanStep, planRun } from '@coequal/contract';
 import { fail, silentLog } from '@coequal/kernel';
 import { describe, expect, it } from 'vitest';
+import type { Asker } from '../access/audience.ts';
 import type { AgentLines } from '../hands/ports.ts';
 import type { Facts } from './facts.ts';
 import { digestOfPlan } from './propose.ts';
@@ -17,6 +18,10 @@ const planOf = (...steps: readonly PlanStep[]): Plan => ({
   ...{ madeAtMs: 1_000, untilMs: 100_000, steps: [...steps] },
 });
 const two = planOf(step('a-1', 'instance-desync'), step('b-1', 'instance-resync'));
+
+const asker: Asker = {
+  ...{ subject: undefined, seesAll: true, sees: () => true, name: () => 'ann', need: async () => undefined },
+};
 
 /** Everything outside of one platform process: the disk, the agents, and the time. */
 class Outside {
@@ -111,11 +116,11 @@ describe('a plan', () => {
   it('is carried out step by step, and once', async () => {
     const outside = new Outside();
     const runs = outside.start();
-    const [one, other] = await Promise.all([runs.start(two), runs.start(two)]);
+    const [one, other] = await Promise.all([runs.start(two, asker), runs.start(two, asker)]);
     expect(one.id).toBe(other.id);
     await outside.turns(4);
     expect(only(runs)).toMatchObject({ state: 'done', by: ['ann', 'bob'], digest: digestOfPlan(two) });
-    expect((await runs.start(two)).state).toBe('done');
+    expect((await runs.start(two, asker)).state).toBe('done');
     expect(outside.begun).toEqual([`${one.id}-1`, `${one.id}-2`]);
     expect(outside.audit.filter((line) => line === 'plan.run done')).toHaveLength(1);
   });
@@ -126,7 +131,7 @@ describe('a plan', () => {
       outside.killAt = killAt;
       let killed = false;
       try {
-        await outside.start().start(two);
+        await outside.start().start(two, asker);
         await outside.turns(4);
       } catch (error) {
         expect(String(error)).toMatch(/killed/);
@@ -135,7 +140,7 @@ describe('a plan', () => {
       if (!killed) break;
       outside.killAt = Number.POSITIVE_INFINITY;
       const again = outside.start();
-      if (again.all().length === 0) await again.start(two);
+      if (again.all().length === 0) await again.start(two, asker);
       await outside.turns(6);
       expect(only(again)).toMatchObject({ state: 'done' });
       expect(outside.begun).toHaveLength(2);
@@ -144,12 +149,15 @@ describe('a plan', () => {
 
   it('is not begun without agreement, or when it is over', async () => {
     const outside = new Outside();
-    await expect(outside.start(false).start(two)).rejects.toMatchObject({
+    await expect(outside.start(false).start(two, asker)).rejects.toMatchObject({
       code: 'PLAN_REFUSED',
       message: expect.stringMatching(/signature is missing/),
     });
     outside.nowMs = 200_000;
-    expect(await outside.start().start(two)).toMatchObject({ state: 'stopped', words: expect.stringMatching(/over/) });
+    expect(await outside.start().start(two, asker)).toMatchObject({
+      state: 'stopped',
+      words: expect.stringMatching(/over/),
+    });
     expect(outside.begun).toEqual([]);
   });
 
@@ -162,7 +170,7 @@ describe('a plan', () => {
     const outside = new Outside();
     outside.holds = true;
     const runs = outside.start();
-    const { id } = await runs.start(guarded);
+    const { id } = await runs.start(guarded, asker);
     outside.states.set('db-0', 'no answer');
     outside.finish(`${id}-1`);
     await outside.turns(3);
@@ -178,7 +186,7 @@ describe('a plan', () => {
       const outside = new Outside();
       outside.outcome = outcome;
       const runs = outside.start();
-      await runs.start(two);
+      await runs.start(two, asker);
       await outside.turns(3);
       expect(only(runs)).toMatchObject({ state: 'stopped', words: expect.stringContaining(outcome) });
       expect(outside.begun).toHaveLength(1);
@@ -189,7 +197,7 @@ describe('a plan', () => {
     const outside = new Outside();
     outside.holds = true;
     const runs = outside.start();
-    const { id } = await runs.start(two);
+    const { id } = await runs.start(two, asker);
     await runs.stop(id);
     await outside.turns(8);
     expect(only(runs)).toMatchObject({ state: 'stopped', steps: [{ outcome: 'untouched' }, { state: 'waiting' }] });
@@ -201,7 +209,7 @@ describe('a plan', () => {
     const outside = new Outside();
     outside.away.add('a-1');
     const runs = outside.start();
-    const { id } = await runs.start(two);
+    const { id } = await runs.start(two, asker);
     await outside.turns(20);
     expect(only(runs).state).toBe('running');
     outside.away.clear();
@@ -210,7 +218,7 @@ describe('a plan', () => {
     const lost = new Outside();
     lost.holds = true;
     const other = lost.start();
-    await other.start(two);
+    await other.start(two, asker);
     lost.nowMs += awayMs + 11_000;
     await lost.turn();
     expect(only(other)).toMatchObject({ state: 'stopped', words: expect.stringMatching(/has not said/) });
@@ -224,13 +232,13 @@ describe('a plan', () => {
     const outside = new Outside();
     outside.holds = true;
     const runs = outside.start();
-    const { id } = await runs.start(two);
+    const { id } = await runs.start(two, asker);
     await runs.hear('a-1', { kind: 'rejected', key: `${id}-1`, reason: 'It is not among what it may do.' });
     expect(only(runs)).toMatchObject({ state: 'stopped', words: expect.stringMatching(/not among/) });
     const next = new Outside();
     next.away.add('a-1');
     const others = next.start();
-    await others.start(two);
+    await others.start(two, asker);
     await others.stop(id);
     next.away.clear();
     await others.hear('a-1', { kind: 'unknown', key: `${id}-1` });

@@ -6,20 +6,14 @@ import { type Plan, type PlanRun, planRun } from '@coequal/contract';
 import { type Clock, codeOf, fail, type Log, reasonOf } from '@coequal/kernel';
 import type { AuditWriter } from '@coequal/trust';
 import { z } from 'zod';
+import type { Asker } from '../access/audience.ts';
 import type { AgentLines, Hear } from '../hands/ports.ts';
 import type { DocumentStore } from '../store/port.ts';
+import type { Approvals } from './approvals.ts';
 import type { Facts } from './facts.ts';
 import { firstUnmet } from './needs.ts';
 import { digestOfPlan } from './propose.ts';
 import { begin, heard, newRun, rejected, stop, todoOf, waited } from './run.ts';
-
-/** Whether enough people agreed to exactly this plan. Who they are and how they signed is identity's. */
-export type Approvals = {
-  readonly check: (
-    plan: Plan,
-    digest: string,
-  ) => Promise<{ readonly ok: true; readonly by: readonly string[] } | { readonly ok: false; readonly reason: string }>;
-};
 
 export type RunsOptions = {
   readonly lines: AgentLines;
@@ -63,8 +57,8 @@ export class Runs {
     return this.#runs.get(id);
   }
 
-  /** @throws PLAN_REFUSED */
-  async start(plan: Plan): Promise<PlanRun> {
+  /** @throws PLAN_REFUSED, and as the guard */
+  async start(plan: Plan, asker: Asker): Promise<PlanRun> {
     const { approvals, audit, clock } = this.#options;
     const digest = digestOfPlan(plan);
     const id = `run-${digest.slice(0, 24)}`;
@@ -73,7 +67,7 @@ export class Runs {
     if (known !== undefined) return known;
     if ([...this.#runs.values()].filter(({ state }) => state === 'running').length >= atOnce)
       throw fail('PLAN_REFUSED', { reason: `${atOnce} plans are being carried out` });
-    const agreed = await approvals.check(plan, digest);
+    const agreed = await approvals.check(plan, asker);
     if (!agreed.ok) throw fail('PLAN_REFUSED', { reason: agreed.reason });
     await audit.write({
       ...{ actor: agreed.by.join(', ') || 'platform', action: 'plan.run', target: `plan:${digest}`, result: 'asked' },

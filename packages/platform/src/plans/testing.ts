@@ -1,7 +1,8 @@
-/** Runs of plans for tests of the routes: none, nobody agrees, and no agent is there. */
+/** Runs of plans for tests of the routes: there are none, and no agent is there. */
 import { fail, silentLog, systemClock } from '@coequal/kernel';
 import type { AgentLines } from '../hands/ports.ts';
-import { nobodyAgrees } from './approvals.ts';
+import { tryEstate, tryPlaces } from '../testing.ts';
+import { makeApprovals } from './approvals.ts';
 import { Runs } from './runs.ts';
 
 export const quietRuns = (): Runs => {
@@ -11,10 +12,11 @@ export const quietRuns = (): Runs => {
   };
   const lines: AgentLines = { connected: () => [], order: away, cancel: away, ask: away, preview: away };
   return new Runs({
-    ...{ lines, approvals: nobodyAgrees, clock: systemClock, log: silentLog, tell: () => undefined },
-    facts: () => {
-      throw new Error('Bug: nothing is begun here');
-    },
+    ...{ lines, approvals: makeApprovals(tryPlaces()), clock: systemClock, log: silentLog, tell: () => undefined },
+    facts: () => ({
+      estate: tryEstate(),
+      ...{ nowMs: systemClock.now(), instances: new Map(), details: new Map(), changes: [], agents: [] },
+    }),
     documents: { get: (name) => kept.get(name) ?? null, put: (name, value) => void kept.set(name, value) },
     audit: { write: async () => undefined },
   });

@@ -1,6 +1,6 @@
 /**
- * Plans: what could be done about an incident, which does nothing; and carrying one out, which needs that enough people agreed to exactly
- * that plan.
+ * Plans: what could be done about an incident, which does nothing; and carrying one out, which needs that whoever has to
+ * agreed to exactly that plan.
  */
 import { type PlanRun, plan, planRun, proposal } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
@@ -89,16 +89,12 @@ export const makePlanRunRoutes = (runs: Runs): readonly Route[] => {
       access: { action: 'plan.request', at: 'some' },
       method: 'POST',
       path: '/api/v1/plan-runs',
-      summary: 'Carry a plan out that enough people agreed to. Said again it is the same run.',
+      summary: 'Carry a plan out, where that is the asker’s own to decide (class C1). Said again it is the same run.',
       params: nothing,
       query: nothing,
       body: z.strictObject({ plan }),
       output: planRun,
-      handle: (_, { body, asker }) => {
-        if (!asker.sees(body.plan.place))
-          throw fail('PLAN_REFUSED', { reason: 'it is about what you do not look after' });
-        return runs.start(body.plan);
-      },
+      handle: (_, { body, asker }) => runs.start(body.plan, asker),
     }),
     jsonRoute({
       ...doing,

@@ -7,13 +7,13 @@ import type { AgentLines } from '../../hands/ports.ts';
 import type { Core } from '../../ports.ts';
 import type { PlatformSettings } from '../../settings.ts';
 import type { DocumentStore } from '../../store/port.ts';
+import { makeApprovals } from '../approvals.ts';
 import { factsOf } from '../from-core.ts';
-import { type Approvals, Runs } from '../runs.ts';
+import { Runs } from '../runs.ts';
 
 export type OpenPlansOptions = {
   readonly core: Core;
   readonly settings: PlatformSettings;
-  readonly approvals: Approvals;
   readonly audit: AuditWriter;
   readonly documents: DocumentStore;
   readonly clock: Clock;
@@ -26,10 +26,10 @@ const beatMs = 1_000;
 
 /** @throws as `openHands` */
 export const openPlans = async (options: OpenPlansOptions): Promise<OpenedPlans> => {
-  const { core, settings, approvals, audit, documents, clock, log } = options;
+  const { core, settings, audit, documents, clock, log } = options;
   let lines: AgentLines = nobodyThere;
   const runs = new Runs({
-    ...{ approvals, documents, audit, clock, log },
+    ...{ approvals: makeApprovals(core.places), documents, audit, clock, log },
     // Whoever has a line now: it is opened when the runs of before are known, so that no agent is heard without them.
     lines: {
       connected: () => lines.connected(),
