@@ -55,6 +55,7 @@ export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
   'mysql-wire': ['engines'],
   gateway: ['engines'],
   signals: ['engines', 'trust'],
+  agent: ['engines'],
 };
 
 /** Doors of a package beside its index.ts, for processes that must not load the rest of it. What they hand out, the index does too. */

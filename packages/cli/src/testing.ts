@@ -92,6 +92,11 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       }),
     gateway: async () => script.gateway ?? import('@coequal/gateway'),
     agent: () => import('@coequal/agent'),
+    platform: () => import('@coequal/platform'),
+    runAct: async (actArgs) => {
+      calls.push(`act ${actArgs.join(' ')}`);
+      return 0;
+    },
     runAgent: async (agentArgs) => {
       calls.push(`agent ${agentArgs.join(' ')}`);
       return 0;

@@ -3,12 +3,15 @@ import { z } from 'zod';
 import { classified } from './classification.ts';
 import { event } from './events.ts';
 import { incidentSummary } from './incident-requests.ts';
+import { planRun } from './plans.ts';
 
 export const streamEvent = classified(
   'sensitive',
   z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('incident'), incident: incidentSummary }),
     z.object({ kind: z.literal('event'), event }),
+    /** A plan that is being carried out has come further. */
+    z.object({ kind: z.literal('plan-run'), run: planRun }),
     /** Newest values of the signals that were asked for; they are not sent again to readers that come back. */
     z.object({
       kind: z.literal('samples'),

@@ -1,4 +1,5 @@
 /** Platforms and stores of the estate as values. Part of the model; made by `to-platform.ts` from a file of the right shape. */
+import type { Line } from './model-acts.ts';
 
 export type GroupRole = {
   readonly group: string;
@@ -52,6 +53,7 @@ export type Platform = {
   readonly knowledge?: string;
   readonly weights?: string;
   readonly agentTokenFile?: string;
+  readonly line?: Line;
   /** What browsers call it; `http://localhost` and its port unless given. */
   readonly url?: string;
   /** Addresses and networks whose word about where a request comes from counts. */

@@ -47,6 +47,19 @@ const loopbackOnly: Rule = (estate) =>
 /** True for an address that only the machine itself can reach. */
 export const isLoopback = (address: string): boolean => /^127(\.\d{1,3}){3}$/.test(address) || address === '::1';
 
+const oneAuthority: Rule = (estate) =>
+  estate.platforms.flatMap(({ name, line }, index): readonly Finding[] => {
+    const { authority, certificate, key } = line ?? {};
+    const given = [authority, certificate, key].filter((file) => file !== undefined).length;
+    if (given === 0 || given === 3) return [];
+    return [
+      {
+        at: ['platforms', index, 'line'],
+        message: `\`line\` of platform \`${name}\` has some of \`authority\`, \`certificate\` and \`key\``,
+        advice: 'Give all three where the bank issues certificates, or none where the platform does.',
+      },
+    ];
+  });
 /** A public name is reached with TLS, and that ends at a proxy, which has to say for whom it speaks. */
 const proxyBefore: Rule = (estate) =>
   estate.platforms.flatMap(({ name, url, trustedProxies }, index): readonly Finding[] =>
@@ -197,6 +210,7 @@ export const platformRules: readonly Rule[] = [
   uniqueNames,
   knownHosts,
   loopbackOnly,
+  oneAuthority,
   proxyBefore,
   eitherOwnOrForeign,
   knownStores,

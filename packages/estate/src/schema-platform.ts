@@ -3,6 +3,7 @@
  * kept). A store is either one that Coequal runs on a host of the estate, or a foreign one by its address.
  */
 import { z } from 'zod';
+import { line } from './schema-acts.ts';
 import { identityKeys } from './schema-identity.ts';
 import { duration, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
 
@@ -109,6 +110,7 @@ export const platform = z
       'Knowledge file that incidents are compared with, and that confirmed ones are added to.',
       '/var/lib/coequal/knowledge.json',
     ).optional(),
+    line: line.optional(),
     weights: path(
       'File of `coequal diagnose weigh`: how much each witness of a diagnosis counts; the shipped weights unless given.',
       '/etc/coequal/weights.json',

@@ -1,6 +1,7 @@
 /** Platforms and stores of a file whose shape is right, as the model has them: defaults that depend on other keys are filled in. */
 import type { GroupRole, LdapDirectory, MetricStore, OidcProvider, Platform } from './model-platform.ts';
 import type { EstateFile } from './schema.ts';
+import { toLine } from './to-acts.ts';
 
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
@@ -14,6 +15,7 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     liveMemory,
     stateFolder,
     webhooks,
+    line,
     url,
     keyRing,
     ldap,
@@ -34,6 +36,7 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(knowledge === undefined ? {} : { knowledge }),
     ...(weights === undefined ? {} : { weights }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
+    ...(line === undefined ? {} : { line: toLine(line) }),
     ...(url === undefined ? {} : { url }),
     ...(keyRing === undefined ? {} : { keyRing }),
     ...(ldap === undefined ? {} : { ldap: toLdap(ldap) }),

@@ -8,6 +8,7 @@
  */
 
 import { accessErrors } from './errors-access.ts';
+import { handsErrors } from './errors-hands.ts';
 import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
@@ -323,6 +324,7 @@ const registry = {
   ...trustErrors,
   ...identityErrors,
   ...accessErrors,
+  ...handsErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

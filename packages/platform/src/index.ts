@@ -7,5 +7,8 @@ export {
   revokeServiceAccountOffline,
   takePlatformBack,
 } from './adapters/offline.ts';
+export { openHandsFolder } from './hands/adapters/folder.ts';
+export { enrolledAgents, inviteAgent, openHands, revokeAgent } from './hands/adapters/open.ts';
+export type { HeardFromAgent } from './hands/ports.ts';
 export { platformSettings } from './settings.ts';
 export { correlateStored } from './views/correlate-stored.ts';

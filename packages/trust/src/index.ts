@@ -25,6 +25,9 @@ export {
   issueCertificate,
   makeAuthority,
 } from './certificates.ts';
+export { certificateLifetimeMs, isRenewalDue, standingOf, type Validity, validityOf } from './enrolment/lifetime.ts';
+export { agentHostName, agentOfCertificate, lineName } from './enrolment/names.ts';
+export { answerRequest, makeRequest } from './enrolment/request.ts';
 export { sha256Hex } from './hash.ts';
 export {
   ensureKey,

@@ -12,6 +12,7 @@ import { formatTable } from '../table.ts';
 import { oneOf, silenceMs, wholeNumber } from '../values.ts';
 import { printable } from '../view/text.ts';
 import type { World } from '../world.ts';
+import { addPlan, addRun } from './incident-plan.ts';
 import { ageText, incidentLines, incidentText } from './incident-text.ts';
 
 type Flags = PlatformFlags & { readonly json?: true };
@@ -30,6 +31,8 @@ export const addIncidentCommands = (program: Command, world: World, outcome: Out
     .summary('look at incidents, and say what was seen, done and found')
     .description('Speaks to a platform over its API. Without --platform or --config it is the one of the lab.');
   addLooking(group, world, outcome);
+  addPlan(withPlatform(group.command('plan')), world, outcome, newest);
+  addRun(withPlatform(group.command('run')), world, outcome);
   addDoing(group, world);
   addSilences(group, world);
 };

@@ -16,6 +16,7 @@ import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
+import { openPlans } from '../plans/adapters/open.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
 import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
 import { takeBackup } from '../store/adapters/backup.ts';
@@ -162,9 +163,11 @@ const open = async (
     { database, audit, clock, log },
   );
   closing.push(close);
+  const plans = await openPlans({ core: heart.core, settings, audit, documents, clock, log });
+  closing.push(() => plans.close());
   const accounts = new ServiceAccounts(makeAccountStore(database), clock);
   const routes = allRoutes({
-    ...{ version, accounts, people: { identity, page: readPage() } },
+    ...{ version, accounts, runs: plans.runs, people: { identity, page: readPage() } },
     takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
   });
   const server = await startServer({

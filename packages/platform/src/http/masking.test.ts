@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Identify } from '../access/audience.ts';
 import { openBarePlatform } from '../adapters/bare.ts';
 import { toldAlerts } from '../notify/told.ts';
+import { quietRuns } from '../plans/testing.ts';
 import { platformSettings } from '../settings.ts';
 import { everywhere, tryAudit, tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
@@ -24,7 +25,7 @@ const platform = openBarePlatform({
 });
 const { heart, accounts, once, takeBackup } = platform;
 const audit = tryAudit();
-const routes = allRoutes({ version: '1', accounts, takeBackup });
+const routes = allRoutes({ version: '1', accounts, takeBackup, runs: quietRuns() });
 const identify: Identify = () => ({
   ...{ kind: 'person', id: 'ann', name: 'ann', grants: [everywhere('operator')] },
   session: {

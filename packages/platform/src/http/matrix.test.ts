@@ -13,6 +13,7 @@ import { type Action, actions } from '../access/actions.ts';
 import type { Identify } from '../access/audience.ts';
 import { type Grant, roles, type Subject } from '../access/subject.ts';
 import { openBarePlatform } from '../adapters/bare.ts';
+import { quietRuns } from '../plans/testing.ts';
 import { platformSettings } from '../settings.ts';
 import { bearerOf, everywhere, findingOf, tryAudit, tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
@@ -33,7 +34,7 @@ const platform = openBarePlatform({
 });
 const { heart, accounts, once, takeBackup } = platform;
 const audit = tryAudit();
-const routes = allRoutes({ version: '1', accounts, takeBackup });
+const routes = allRoutes({ version: '1', accounts, takeBackup, runs: quietRuns() });
 const guarded = routes.filter(({ access }) => typeof access !== 'string');
 
 /** Sessions as identity will give them: a header names one here. */

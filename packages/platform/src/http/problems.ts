@@ -27,6 +27,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   INCIDENT_UNKNOWN: 404,
   THING_UNKNOWN: 404,
   INCIDENT_IS_RESOLVED: 409,
+  PLAN_REFUSED: 409,
   REQUEST_TOO_LARGE: 413,
   REQUEST_TOO_MANY: 429,
   STORE_FAILED: 502,

@@ -211,6 +211,8 @@ const seenOf = (core: Core, asker: Asker, event: StreamEvent): StreamEvent | und
       return event;
     case 'event':
       return asker.sees(event.event.place) ? event : undefined;
+    case 'plan-run':
+      return asker.sees(event.run.plan.place) ? event : undefined;
     case 'incident': {
       const found = core.keeper.get(event.incident.id);
       return [event.incident.place, ...(found?.places ?? [])].some(asker.sees) ? event : undefined;
