@@ -121,7 +121,8 @@ export const limits = {
     /** How often a stream looks whether its reader is still let in; before each event it looks as well. */
     streamCheckMs: 2_000,
     requestMs: 30_000,
-    streams: 100,
+    /** Readers that stay connected: every phone of a large bank on call, and its screens. */
+    streams: 600,
     /** Events that wait for a slow reader; beyond it the reader is let go and comes back with Last-Event-ID. */
     streamBacklog: 1_000,
     /** Events that are kept for readers that come back. */

@@ -77,7 +77,8 @@ export const scopesOf = (places: Places, place: Place): readonly ScopedPlace[] =
     return services.length === 0 ? [{ site }] : services.map((each) => ({ service: each, site }));
   }
   if (site !== undefined) return [{ service, site }];
-  const instances = places.estate.services.find(({ name }) => name === service)?.instances ?? [];
+  const { services, externals } = places.estate;
+  const instances = [...services, ...externals].find(({ name }) => name === service)?.instances ?? [];
   const sites = new Set(instances.map(({ name }) => places.instance(name)?.site));
   return sites.size === 0 ? [{ service }] : [...sites].map((each) => ({ service, site: each }));
 };

@@ -76,10 +76,8 @@ export const makeGuard = (options: GuardOptions): Guard => {
       return open;
     }
     const known = knownOf(options, request);
-    if (known instanceof CoequalError)
-      return decider.unknown(access === 'person' ? 'self.read' : access.action, shown, known);
+    if (known instanceof CoequalError) return decider.unknown(access.action, shown, known);
     if (!takes(limits.rate, known.subject.id)) refuse('rate', fail('REQUEST_TOO_MANY', {}));
-    if (access === 'person') return decider.person(known);
     return decider.admit(known, access, shown);
   };
 };
@@ -93,8 +91,15 @@ const knownOf = ({ accounts, identify }: GuardOptions, shown: Shown): Known | Co
   if (token !== undefined && isServiceToken(token)) return accounts.known(token) ?? unknown;
   const found = identify?.(shown) ?? unknown;
   if (found instanceof CoequalError) return found;
-  return { subject: found, still: () => !(identify?.(shown, true) instanceof CoequalError) };
+  return { subject: found, still: () => stillIs(found, identify?.(shown, true)) };
 };
+
+/** Whoever may do something else now has to ask again, so that nobody goes on with what was taken from him. */
+const stillIs = (before: Subject, now: Subject | CoequalError | undefined): boolean =>
+  now !== undefined &&
+  !(now instanceof CoequalError) &&
+  (now.session === null || now.session.lockedSince === null) &&
+  JSON.stringify(now.grants) === JSON.stringify(before.grants);
 
 const bearerOf = ({ headers }: Shown): string | undefined => {
   const { authorization } = headers;
@@ -142,12 +147,6 @@ const makeDecider = ({ core, audit }: GuardOptions, takes: ReturnType<typeof mak
       const entry = { actor: `address:${remote}`, action, target: `${method} ${path}` } as const;
       await recordRefusal(remote, { ...entry, result: 'refused', reason: error.code });
       throw error;
-    },
-    /** What identity decides itself; programs have no sessions, devices and factors. */
-    person: ({ subject, still }: Known): Admitted => {
-      if (subject.kind !== 'person')
-        throw refusalOf(subject, 'self.read', { answer: 'deny', reason: 'not-for-services' });
-      return { ...open, still, asker: { ...nobody, subject, name: () => subject.name } };
     },
     admit: async ({ subject, still }: Known, { action, at }: Needed, shown: Shown & Named): Promise<Admitted> => {
       const allowed = async (what: Action, resource: Resource): Promise<void> => {

@@ -15,12 +15,10 @@ import type { Core } from '../ports.ts';
 
 /**
  * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who he is, and the answer is his alone;
- * `agent`: whoever shows the token of agents, where one is set; `person`: whoever is signed in, for what
- * identity itself decides about sessions and people, and records; else an action of the table, and
- * what it reaches: `some` for lists that are cut to what the asker may see, `all` for what cannot be divided, `own` for
- * what is the asker's, or the places that the request names. The action also says how it is recorded.
+ * `agent`: whoever shows the token of agents, where one is set; else an action of the table, and what it reaches: `some` for lists that are cut to what
+ * the asker may see, `all` for what cannot be divided, `own` for what is the asker's, or the places that the request names. The action also says how it is recorded.
  */
-export type Access = 'anyone' | 'proof' | 'agent' | 'person' | Needed;
+export type Access = 'anyone' | 'proof' | 'agent' | Needed;
 export type Needed = { readonly action: Action; readonly at: At };
 export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
 /** What of a request is known before its body is read. */
@@ -258,7 +256,7 @@ const checkAccess = ({ access, classification, method }: Route, name: string): v
     assert(classification === 'public', `the route ${name} shows anyone only what is public`);
     return;
   }
-  if (access === 'agent' || access === 'person' || access === 'proof') return;
+  if (access === 'agent' || access === 'proof') return;
   const rule = ruleOf(access.action);
   assert(rule !== undefined, `the route ${name} declares its action`);
   assert(access.at !== undefined, `the route ${name} declares what it reaches`);
