@@ -236,6 +236,25 @@ test('an exporter that is broken or hangs is down, and holds nothing else up', a
   exporter.text = 'array_temperature_celsius{instance="shelf 1"} 42\nbroken line{\n';
   await waitFor('the whole lines of a broken text', async () => /^array_temperature_celsius.* 42$/m.test(await up()));
   expect(upOf(await up())).toBe('1');
+  // A series twice, a number beyond all numbers, one that is none, a label of any text: what can be told is told.
+  platform.samples.length = 0;
+  exporter.text = [
+    'array_temperature_celsius{instance="shelf 1"} 43',
+    'array_temperature_celsius{instance="shelf 1"} 44',
+    'array_power_watts 1e400',
+    'array_humidity_ratio NaN',
+    'array_part{name="a\\"b\\\\c\\n漢"} 1',
+    '',
+  ].join('\n');
+  const part = await waitFor('what can be told', () => platform.samples.find(({ name }) => name === 'array_part'));
+  expect(part.labels.find(([label]) => label === 'name')?.[1]).toBe('a"b\\c\n漢');
+  const told = (name: string): readonly number[] =>
+    platform.samples.filter((one) => one.name === name && one.timeMs === part.timeMs).map(({ value }) => value);
+  expect(told('array_temperature_celsius')).toEqual([43]);
+  expect(told('array_power_watts')).toEqual([]);
+  expect(told('array_humidity_ratio')).toEqual([Number.NaN]);
+  expect(upOf(await up())).toBe('1');
+  expect(daemon.said()).toContain('a collector has trouble');
   exporter.hangs = true;
   const text = await waitFor('the exporter to be missed', async () => {
     const now = await up();

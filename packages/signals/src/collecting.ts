@@ -47,5 +47,5 @@ export { Scraper } from './scrape/adapters/scraper.ts';
 export { estateLabels, Relabeler, withLabels } from './scrape/relabel.ts';
 export { Outbox, type OutboxLosses, type OutboxOptions } from './store/adapters/outbox.ts';
 export { resending } from './store/resend.ts';
-export type { StoreResult, StoreSeries } from './store/results.ts';
+export { parseStoreAnswer, type StoreResult, type StoreSeries } from './store/results.ts';
 export { type SendResult, sendWaiting, type WriteOutcome } from './store/sending.ts';

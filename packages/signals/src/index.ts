@@ -47,8 +47,6 @@ export { formatRuleProblem, parseRuleFile, type RuleFileResult } from './rules/p
 export { type RecordResult, recordPoints } from './rules/records.ts';
 export { StoreClient, type StoreClientOptions } from './store/adapters/client.ts';
 export type { StoreCredentials, StoreTls } from './store/adapters/request.ts';
-export { resending } from './store/resend.ts';
-export { parseStoreAnswer, type StoreResult, type StoreSeries } from './store/results.ts';
 export {
   type Column,
   type Columns,

@@ -39,7 +39,7 @@ describe('bench', () => {
   test('without a name runs all in order', async () => {
     const { calls, code } = await runIn(['bench']);
     expect(calls).toEqual([
-      'bench {"names":["startup","stall","stuns","throughput","memory","gateway","gateway-pause","clients","two-addresses","signals","agent","ingest","diagnosis"]}',
+      'bench {"names":["startup","stall","stuns","throughput","memory","gateway","gateway-pause","clients","two-addresses","signals","agent","outage","ingest","diagnosis"]}',
     ]);
     expect(code).toBe(0);
   });

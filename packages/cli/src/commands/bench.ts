@@ -22,6 +22,8 @@ const benches: Readonly<Record<BenchName, string>> = {
   'two-addresses': 'clients that know two gateways while one is killed; parts: the names of the recipes',
   agent:
     'what an agent costs that watches 1,000 signals a second: processor time and memory over a minute; parts: host, mariadb',
+  outage:
+    'an hour of 1,000 signals a second while the store is away: what is missing and what is doubled when it is back',
   signals:
     'processor time for taking in samples, reading a host and a database; parts: window, text, remote-write, host, mariadb',
   ingest: 'processor time of a platform that takes in what agents tell; parts: 10, 100, 1000 (hosts)',
@@ -39,6 +41,7 @@ const names: readonly BenchName[] = [
   'two-addresses',
   'signals',
   'agent',
+  'outage',
   'ingest',
   'diagnosis',
 ];

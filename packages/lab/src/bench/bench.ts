@@ -12,6 +12,7 @@ import { benchGateway } from './gateway.ts';
 import { benchGatewayPause } from './gateway-pause.ts';
 import { benchIngest } from './ingest.ts';
 import { benchMemory } from './memory.ts';
+import { benchOutage } from './outage.ts';
 import { benchSignals } from './signals.ts';
 import { benchStall } from './stall.ts';
 import { benchStartup } from './startup.ts';
@@ -32,6 +33,7 @@ const benches = {
   'two-addresses': benchTwoAddresses,
   signals: benchSignals,
   agent: benchAgent,
+  outage: benchOutage,
   ingest: benchIngest,
   diagnosis: benchDiagnosis,
 } as const satisfies Record<string, Bench>;

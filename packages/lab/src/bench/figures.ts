@@ -27,7 +27,18 @@ export type Figure = {
   readonly detail: Readonly<Record<string, number | string | null>>;
 };
 
-export type Unit = 'ms' | 'µs' | 's' | 'transactions/s' | 'queries/s' | 'MB' | 'evictions' | 'failures' | '%';
+export type Unit =
+  | 'ms'
+  | 'µs'
+  | 's'
+  | 'transactions/s'
+  | 'queries/s'
+  | 'MB'
+  | 'evictions'
+  | 'failures'
+  | 'samples'
+  | 'series'
+  | '%';
 
 export type Peer = {
   readonly name: string;

@@ -9,6 +9,7 @@ import { limits } from '../limits.ts';
 import type { Places } from '../places.ts';
 import type { MetricsStore } from '../ports.ts';
 import { Detectors } from './detectors.ts';
+import { externalSignals } from './external.ts';
 import { indicatorSignals } from './indicators.ts';
 import { Readings, type Selector } from './reading.ts';
 
@@ -84,13 +85,13 @@ const stepSeconds = ({ watched }: Detectors): number =>
 
 /** Samples of each second from `from` on, before `to`. */
 const askedOf = async (
-  { store, clock, signal }: RefillOptions,
+  { store, clock, signal, places }: RefillOptions,
   from: number,
   to: number,
   endMs: number,
 ): Promise<readonly (readonly Sample[])[] | string> => {
   const seconds = Array.from({ length: to - from }, (): Sample[] => []);
-  for (const selector of indicatorSignals) {
+  for (const selector of [...indicatorSignals, ...externalSignals(places.estate)]) {
     if (signal.aborted) return 'the platform ends';
     if (clock.monotonic() >= endMs) return 'the store took too long';
     try {

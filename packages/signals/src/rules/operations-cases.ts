@@ -157,7 +157,8 @@ export const ruleCases: readonly RuleCase[] = [
     every: 15,
     ...pair(['ipmi_fan_speed_state{@,id="12",name="Fan1A"}', '0x20 2x8', '0x28']),
   },
-  { alert: 'ChassisFault', every: 15, ...pair(['ipmi_chassis_drive_fault_state{@}', '1x20 0x8', '1x28']) },
+  { alert: 'DriveFault', every: 15, ...pair(['ipmi_chassis_drive_fault_state{@}', '1x20 0x8', '1x28']) },
+  { alert: 'CoolingFault', every: 15, ...pair(['ipmi_chassis_cooling_fault_state{@}', '1x20 0x8', '1x28']) },
   {
     alert: 'MachineUnhealthy',
     every: 15,

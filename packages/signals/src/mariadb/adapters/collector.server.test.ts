@@ -248,6 +248,11 @@ test('refused ports, wrong passwords and wrong certificates are a problem in wor
   expect([value(refused, 'mysql_up'), refused.problems[0]]).toEqual([0, expect.stringContaining('ECONNREFUSED')]);
   const other = await collectorOf(0, { serverName: 'another' }).collect();
   expect([value(other, 'mysql_up'), other.problems[0]]).toEqual([0, expect.stringMatching(/altnames|does not match/i)]);
+  // A certificate may be for an address, and then it must be for that one.
+  const address = ground.options(0).instance.at.address;
+  expect(value(await collectorOf(0, { serverName: address }).collect(), 'mysql_up')).toBe(1);
+  const elsewhere = await collectorOf(0, { serverName: '127.99.99.99' }).collect();
+  expect([value(elsewhere, 'mysql_up'), elsewhere.problems[0]]).toEqual([0, expect.stringContaining('127.99.99.99')]);
   const connection = await client(0);
   const failed = async (): Promise<number> => {
     const [rows] = await connection.query("SHOW GLOBAL STATUS LIKE 'Access_denied_errors'");

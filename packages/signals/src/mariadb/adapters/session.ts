@@ -2,7 +2,7 @@
  * One connection to a MariaDB or MySQL server, made harmless: reads only, waits for no lock and for no other member of a group, and ends
  * a statement of its own that takes long. Everything beyond the driver is in Link.
  */
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { codeOf } from '@coequal/kernel';
 import type { Connection } from 'mysql2';
 import type { Session } from '../../database/adapters/link.ts';
@@ -36,7 +36,7 @@ export const openMariadbSession = async (target: MariadbTarget, signal: AbortSig
   const connection = createConnection({
     stream: () => socket,
     // Only what the certificate is compared with: the socket is there already.
-    host: target.serverName ?? target.host ?? '127.0.0.1',
+    host: nameOfCertificate(target.serverName ?? target.host ?? '127.0.0.1'),
     user: target.user,
     password,
     ...(target.authority === undefined ? {} : { ssl: tlsOf(target.authority, target.serverName) }),
@@ -67,6 +67,9 @@ export const openMariadbSession = async (target: MariadbTarget, signal: AbortSig
   }
   return sessionOf(connection, socket);
 };
+
+/** Of a host that is an address the driver compares the certificate with `localhost`. With a dot behind it, it is a name to the driver, and itself again to who compares. */
+const nameOfCertificate = (name: string): string => (isIP(name) === 0 ? name : `${name}.`);
 
 const tlsOf = (authority: string, serverName: string | undefined) => ({
   ca: authority,
