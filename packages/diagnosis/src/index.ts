@@ -2,7 +2,7 @@ export { type LabelledCase, parseCases } from './cases.ts';
 export { type Cause, type CauseName, catalogue, causeNames } from './causes.ts';
 export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
 export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } from './detect/drift.ts';
-export { type DriftPanel, makeDriftPanel, type PanelState } from './detect/panel.ts';
+export { type Drifting, makePanel, type Panel } from './detect/panel.ts';
 export { makeUnlikeDetector, type Unlike, type UnlikeDetector, type UnlikeOptions } from './detect/unlike.ts';
 export { type DiagnoseOptions, type Diagnosis, diagnose, type ExplainedCause } from './diagnose.ts';
 export {
@@ -23,6 +23,7 @@ export {
   type ReliabilityBin,
   reliabilityOf,
 } from './incident/learn-weights.ts';
+export { isCounter } from './incident/names.ts';
 export type { IncidentScene, Trigger } from './incident/scene.ts';
 export { type StoredQuery, type StoredSeries, storedQueries, storedWindow } from './incident/stored.ts';
 export { formatWeights, parseWeights, usualWeights, type Weights } from './incident/weights.ts';

@@ -89,7 +89,7 @@ export const makeHeart = (options: HeartOptions): Heart => {
         );
     },
   });
-  const watcher = new Watcher(places);
+  const watcher = new Watcher(places, window);
   const startedMonotonic = clock.monotonic();
   intake.recall(startedMs);
   keeper.recall(startedMs);

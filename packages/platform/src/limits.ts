@@ -32,6 +32,8 @@ export const limits = {
     graceMs: 30_000,
     /** Detectors of single signals: 300 instances with 15 each, hosts and gateways beside them. */
     detectors: 50_000,
+    /** Hosts of which is known what they usually do: each moment of one costs half a millisecond, its memory is 600 KB. */
+    unlikeHosts: 200,
     /** A new level that lasted this long is the usual one. */
     newUsualMs: 15 * 60_000,
     /** After a restart, of what the store remembers: as much as a detector keeps. */

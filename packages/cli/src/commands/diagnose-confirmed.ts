@@ -73,10 +73,9 @@ const weigh = async (world: World, files: readonly string[], flags: WeighFlags):
 
 const calibration = async (world: World, files: readonly string[], flags: CalibrationFlags): Promise<number> => {
   const code = await world.diagnosis();
-  const first = (await readConfirmed(world, files)).flatMap(({ causes, right }) => {
-    const [suspect] = causes;
-    return suspect === undefined ? [] : [{ confidence: suspect.confidence, right: right === 0 ? 1 : 0 }];
-  });
+  const first = (await readConfirmed(world, files)).flatMap(([suspect]) =>
+    suspect === undefined ? [] : [{ confidence: suspect.confidence, right: suspect.right ? 1 : 0 }],
+  );
   if (first.length === 0) throw noneKnown(files);
   const mean = (pick: (one: (typeof first)[number]) => number): number =>
     first.reduce((sum, one) => sum + pick(one), 0) / first.length;
@@ -108,12 +107,14 @@ const calibration = async (world: World, files: readonly string[], flags: Calibr
 const noneKnown = (files: readonly string[]) =>
   fail('CASES_INVALID', { path: files.join(', '), line: 1, reason: 'no incident has suspects and a known cause' });
 
-/** A line of a drill: what it made, and which of the suspects was right; lines that sum up an occasion are passed over. */
+/** A line of a drill: what was suspected of a fault, and whether rightly; lines that sum up an occasion are passed over. */
 const drillLine = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('fault'),
-    rank: z.number().int().min(1).nullable(),
-    suspects: z.array(rankedCause).max(100).default([]),
+    suspects: z
+      .array(rankedCause.extend({ right: z.boolean() }))
+      .max(100)
+      .default([]),
   }),
   z.object({ type: z.literal('occasion') }),
 ]);
@@ -133,8 +134,7 @@ const readConfirmed = async (world: World, files: readonly string[]): Promise<re
       }
       const drilled = drillLine.safeParse(value);
       if (drilled.success) {
-        if (drilled.data.type === 'fault')
-          found.push({ causes: drilled.data.suspects, right: (drilled.data.rank ?? 0) - 1 });
+        if (drilled.data.type === 'fault') found.push(drilled.data.suspects);
         continue;
       }
       const parsed = incident.safeParse(value);

@@ -128,7 +128,10 @@ const drilled = (): string => {
   });
   const fault = (confidence: number, rank: number | null) => ({
     ...{ type: 'fault', kind: 'kill', rank },
-    suspects: [suspect('slow disk', confidence), suspect('backup', 0.05)],
+    suspects: [
+      { ...suspect('slow disk', confidence), right: rank === 1 },
+      { ...suspect('backup', 0.05), right: rank === 2 },
+    ],
   });
   const lines = Array.from({ length: 10 }, (_, index) => [
     fault(0.92, index === 0 ? 2 : 1),
@@ -166,7 +169,7 @@ describe('calibration', () => {
   test.each([
     ['nothing', '', /no incident has suspects/],
     ['no JSON', '{', /line 1.*not JSON/],
-    ['something else', '{"type":"fault","rank":0}', /line 1.*it is neither an incident nor a fault/],
+    ['something else', '{"type":"fault","suspects":7}', /line 1.*it is neither an incident nor a fault/],
     ['suspects that are none', '{"type":"fault","rank":1,"suspects":[{"cause":"x"}]}', /neither an incident/],
   ])('refuses %s', async (_, text, reason) => {
     await writeFile(at('faults-wrong.ndjson'), text);

@@ -1,12 +1,24 @@
 import { seededRandom } from '@coequal/kernel';
 import { describe, expect, test } from 'vitest';
-import { type DriftDetector, makeDriftDetector } from './drift.ts';
-import { makeDriftPanel } from './panel.ts';
+import { type DriftDetector, type DriftOptions, makeDriftDetector } from './drift.ts';
+import { makePanel } from './panel.ts';
 
 /** About normal noise around 100, deviation 2. */
 const noiseOf = (seed: number): (() => number) => {
   const random = seededRandom(seed);
   return () => 100 + 2 * Array.from({ length: 12 }, () => random.next()).reduce((sum, each) => sum + each, -6);
+};
+
+/** A panel with its detectors, told values by indicator. */
+const makeDriftPanel = (indicators: Readonly<Record<string, DriftOptions>>) => {
+  const detectors = Object.entries(indicators).map(
+    ([indicator, options]) => [indicator, makeDriftDetector(options)] as const,
+  );
+  const panel = makePanel();
+  return {
+    observe: (values: Readonly<Record<string, number>>) =>
+      panel(detectors.map(([indicator, each]) => ({ ...each.observe(values[indicator] ?? Number.NaN), indicator }))),
+  };
 };
 
 /** The first sample at which it drifts, counted from now. */

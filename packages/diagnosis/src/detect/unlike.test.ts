@@ -31,7 +31,7 @@ describe('unlike itself', () => {
     expect(Array.from({ length: 300 }, () => detector.observe(host())).every((each) => each === undefined)).toBe(true);
   });
 
-  test('finds a host like itself while its load wanders', () => {
+  test('finds a host like itself while its load wanders', { timeout: 120_000 }, () => {
     for (let seed = 1; seed <= 5; seed += 1) {
       const { host, detector } = settled(seed);
       const scores = Array.from({ length: 1_800 }, () => detector.observe(host())?.score ?? 0);
@@ -39,7 +39,7 @@ describe('unlike itself', () => {
     }
   });
 
-  test('finds it unlike itself when signals part that go together, and names them', () => {
+  test('finds it unlike itself when signals part that go together, and names them', { timeout: 120_000 }, () => {
     for (let seed = 1; seed <= 5; seed += 1) {
       const { host, detector } = settled(seed);
       const unlike = detector.observe(

@@ -7,14 +7,14 @@ import type { RankedCause } from '@coequal/contract';
 import type { WitnessName } from './finding.ts';
 import type { Weights } from './weights.ts';
 
-/** What was suspected, the likeliest first, and the place of the one that was right; −1: none was. */
-export type Confirmed = { readonly causes: readonly RankedCause[]; readonly right: number };
+/** What was suspected of one incident, the likeliest first, and which of it was right: of two faults at once two are. */
+export type Confirmed = readonly (RankedCause & { readonly right: boolean })[];
 
 /** A person confirms a name: the first suspect of that name is right, a second one is at another place. */
-export const confirmedAs = (causes: readonly RankedCause[], cause: string): Confirmed => ({
-  causes,
-  right: causes.findIndex((each) => each.cause === cause),
-});
+export const confirmedAs = (causes: readonly RankedCause[], cause: string): Confirmed => {
+  const first = causes.findIndex((each) => each.cause === cause);
+  return causes.map((each, place) => ({ ...each, right: place === first }));
+};
 
 /** Confidence against the share that was right, of incidents that were left out while learning. */
 export type ReliabilityBin = { readonly cases: number; readonly confidence: number; readonly right: number };
@@ -88,14 +88,14 @@ export const learnWeights = (confirmed: readonly Confirmed[], before: Weights): 
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 const logistic = (value: number): number => 1 / (1 + Math.exp(-value));
 
-const rowsOf = ({ causes, right }: Confirmed, incident: number): readonly Row[] =>
-  causes.map(({ confidence, witnesses: told }, place) => {
+const rowsOf = (suspects: Confirmed, incident: number): readonly Row[] =>
+  suspects.map(({ confidence, right, witnesses: told }) => {
     const odds = Math.min(0.999, Math.max(0.001, confidence));
     return {
       incident,
       said: witnesses.map((name) => told.find(({ witness }) => witness === name)?.weight ?? 0),
       told: Math.log(odds / (1 - odds)),
-      right: place === right ? 1 : 0,
+      right: right ? 1 : 0,
     };
   });
 

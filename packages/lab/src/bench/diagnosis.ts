@@ -40,6 +40,7 @@ import { estateOfSites } from '../estate.ts';
 import { type Figure, figureOf } from './figures.ts';
 import { incidentScene } from './incident-scene.ts';
 import { type BenchOptions, type BenchTools, counting } from './tools.ts';
+import { benchUnlike } from './unlike.ts';
 
 const parts: Readonly<Record<string, (folder: string, tools: BenchTools, runs: number) => Promise<void>>> = {
   dbsherlock: async (folder, tools) => benchDbsherlock(await load(`${folder}/dbsherlock/train.ndjson.gz`), tools),
@@ -139,7 +140,8 @@ const calibrationDetail = (answers: readonly Answer[]): Figure['detail'] => {
 
 const published = 'DBSherlock, as published';
 
-const benchDbsherlock = async (cases: readonly Prepared[], { figure, signal, progress }: BenchTools): Promise<void> => {
+const benchDbsherlock = async (cases: readonly Prepared[], tools: BenchTools): Promise<void> => {
+  const { figure, signal, progress } = tools;
   const singles = cases.filter(({ one }) => one.kind === 'single');
   const compounds = cases.filter(({ one }) => one.kind === 'compound');
   const told = (answers: readonly Answer[], name: string, bars: Bars): void =>
@@ -161,6 +163,7 @@ const benchDbsherlock = async (cases: readonly Prepared[], { figure, signal, pro
     }),
   );
   signal.throwIfAborted();
+  benchUnlike(cases, tools);
   progress('diagnosis: dbsherlock, causes never seen …');
   const areas = new Map([...unseenCause(singles)].map(([cause, area]) => [cause, wrongPercent(area, 1)]));
   const mean = [...areas.values()].reduce((sum, area) => sum + area, 0) / areas.size;

@@ -113,6 +113,15 @@ describe('the judgement of two faults at once', () => {
     expect(rankOf(sight(13_000, [rightCause, wrongCause]))).toBeNull();
   });
 
+  test('keeps what was suspected and which of it was right, for what learns from it', () => {
+    const { suspects } = judgeFault(pair, 10_000, [sight(13_000, [otherCause, wrongCause, rightCause])], new Map());
+    expect(suspects.map(({ cause, right }) => [cause, right])).toEqual([
+      ['backup', true],
+      ['load spike', false],
+      [planned.cause, true],
+    ]);
+  });
+
   test('has the time when both stood', () => {
     const sights = [sight(13_000, [rightCause]), sight(15_000, [otherCause], 'b')];
     expect(judgeFault(pair, 10_000, sights, new Map())).toMatchObject({

@@ -37,8 +37,8 @@ export type Verdict = {
   /** What stood first at the end, and the two behind it. */
   readonly named: readonly { readonly cause: string; readonly where: string; readonly confidence: number }[];
   readonly sentence: string | null;
-  /** All that was suspected at the end, with what each witness said: `coequal diagnose weigh` learns from it. */
-  readonly suspects: readonly RankedCause[];
+  /** All that was suspected at the end, whether rightly, and what each witness said: `coequal diagnose weigh` learns from it. */
+  readonly suspects: readonly (RankedCause & { readonly right: boolean })[];
 };
 
 export const isRight = (planned: PlannedFault, { cause, place }: RankedCause): boolean => {
@@ -48,6 +48,9 @@ export const isRight = (planned: PlannedFault, { cause, place }: RankedCause): b
   const named = [place.site, place.host, place.instance, place.gateway].filter((name) => name !== undefined);
   return named.length > 0 && named.every((name) => name === site || name.startsWith(`${site}-`));
 };
+
+const isOneOf = (planned: PlannedFault, cause: RankedCause): boolean =>
+  isRight(planned, cause) || (planned.also !== undefined && isRight(planned.also, cause));
 
 /** `sights`: everything seen from the fault to its healing, in order; `later`: ids of incidents opened while it healed. */
 export const judgeFault = (
@@ -86,7 +89,7 @@ export const judgeFault = (
       confidence,
     })),
     sentence: last?.sentence ?? null,
-    suspects: last?.causes ?? [],
+    suspects: (last?.causes ?? []).map((cause) => ({ ...cause, right: isOneOf(planned, cause) })),
   };
 };
 

@@ -54,6 +54,20 @@ describe('joining', () => {
     expect(open[0]?.places).toHaveLength(3);
   });
 
+  test('what only informs neither keeps an incident open nor opens it again', () => {
+    const { look, resolved } = walk();
+    const note = findingOf('HostUnlikeItself', at.northHost, { severity: 'info' });
+    const down = findingOf('InstanceDown', at.north);
+    look(0, down);
+    expect(look(1, down, note).open[0]?.alerts).toHaveLength(2);
+    look(2, note);
+    const quietS = limits.incidents.quietMs / 1_000;
+    expect(look(2 + quietS, note).open).toEqual([]);
+    expect(resolved[0]?.alerts.every(({ endedMs }) => endedMs !== undefined)).toBe(true);
+    expect(look(3 + quietS, note).open).toEqual([]);
+    expect(look(4 + quietS, note, down).open[0]).toMatchObject({ id: resolved[0]?.id, state: 'open' });
+  });
+
   test('what only informs opens nothing, and joins what is there', () => {
     const { look } = walk();
     const note = findingOf('TransactionLarge', at.south, { severity: 'info' });

@@ -54,7 +54,9 @@ export const stepGroups = (
       }
       continue;
     }
-    const home = homeOf([...open.values()], finding, context) ?? reopened(finding, context);
+    const home =
+      homeOf([...open.values()], finding, context) ??
+      (finding.severity === 'info' ? undefined : reopened(finding, context));
     if (home !== undefined) {
       const added = withAlert(home, finding, context);
       if (added === undefined) overflow += 1;
@@ -185,12 +187,19 @@ const settled = (incident: Incident, firing: ReadonlySet<string>, nowMs: number)
     (made, { summary }) => noted(made, { atMs: nowMs, what: 'cleared', text: summary }),
     ending.length === 0 ? incident : { ...incident, alerts },
   );
-  if (alerts.some(({ endedMs }) => endedMs === undefined)) return ending.length === 0 ? undefined : next;
-  const lastMs = alerts.reduce((last, { endedMs = 0 }) => Math.max(last, endedMs), 0);
+  // What only informs neither opens an incident nor keeps one open.
+  const weighty = alerts.filter(({ severity }) => severity !== 'info');
+  if (weighty.some(({ endedMs }) => endedMs === undefined)) return ending.length === 0 ? undefined : next;
+  const lastMs = weighty.reduce((last, { endedMs = 0 }) => Math.max(last, endedMs), 0);
   // A clock that jumped back must not keep it open.
   if (nowMs >= lastMs && nowMs - lastMs < limits.incidents.quietMs) return ending.length === 0 ? undefined : next;
   return noted(
-    { ...next, state: 'resolved', resolvedMs: nowMs },
+    {
+      ...next,
+      alerts: alerts.map((alert) => ({ ...alert, endedMs: alert.endedMs ?? nowMs })),
+      state: 'resolved',
+      resolvedMs: nowMs,
+    },
     { atMs: nowMs, what: 'resolved', text: `Nothing is wrong any more at ${placeWords(incident.place)}` },
   );
 };

@@ -3,7 +3,7 @@
  * diagnosis; what matters by the indicator's own floor and by what was usual in the last minutes. Costs the same few operations a
  * sample, and keeps a fixed number of values.
  */
-import { type DriftDetector, makeDriftDetector } from '@coequal/diagnosis';
+import { type Drift, type DriftDetector, makeDriftDetector } from '@coequal/diagnosis';
 import { limits } from '../limits.ts';
 import type { Indicator } from './indicators.ts';
 
@@ -24,6 +24,8 @@ const overSamples = 2;
 /** So many samples in a row below the end it is over; the end lies below the beginning, so that nothing flaps. */
 const calmSamples = 5;
 const endShare = 0.6;
+/** Of what matters; less is not worth a word, however strange. */
+const noteworthy = 0.5;
 
 export class Detector {
   readonly #indicator: Indicator;
@@ -39,6 +41,7 @@ export class Detector {
   #sinceMs = 0;
   #value = Number.NaN;
   #seenSecond = -1;
+  #course: Drift | undefined;
 
   constructor(indicator: Indicator) {
     this.#indicator = indicator;
@@ -47,6 +50,11 @@ export class Detector {
 
   get state(): DetectorState {
     return { firing: this.#firing, value: this.#value, usual: this.#usual, sinceMs: this.#sinceMs };
+  }
+
+  /** Whether it left its course by half of what would matter at least, and how far; undefined where nothing was measured. */
+  get course(): Drift | undefined {
+    return this.#course;
   }
 
   /** Second of the newest sample that was looked at. */
@@ -59,8 +67,10 @@ export class Detector {
     this.#seenSecond = second;
     if (!Number.isFinite(value)) return;
     this.#value = value;
-    const { drifting } = this.#drift.observe(value);
+    const course = this.#drift.observe(value);
+    const { drifting } = course;
     const beyond = this.#beyond(value);
+    this.#course = { ...course, drifting: drifting && beyond >= noteworthy };
     this.#over = beyond >= 1 ? this.#over + 1 : 0;
     if (!this.#firing) {
       if (this.#over >= (this.#indicator.samples ?? overSamples) && drifting)
@@ -77,6 +87,7 @@ export class Detector {
   /** Nothing was heard for long: what fired is over, and told elsewhere as silence. */
   silent(): void {
     this.#firing = false;
+    this.#course = undefined;
   }
 
   get #usual(): number {

@@ -3,6 +3,7 @@
  * any second, so that what a store remembers makes them know what is usual as well as what is told now (`refill.ts`).
  */
 import type { Place } from '@coequal/contract';
+import { type Drifting, makePanel, type Panel } from '@coequal/diagnosis';
 import { limits } from '../limits.ts';
 import type { Places } from '../places.ts';
 import { Detector } from './detector.ts';
@@ -18,9 +19,15 @@ type Watched = {
   readonly indicators: readonly Indicator[];
 };
 
+type Kept = { readonly panel: Panel; alarming: number; told: Finding | undefined };
+
+/** Samples in a row: one second in which two figures stray is none. */
+const panelSamples = 3;
+
 export class Detectors {
   readonly #watched: readonly Watched[];
   readonly #detectors = new Map<string, Detector>();
+  readonly #panels = new Map<Watched, Kept>();
 
   constructor(places: Places) {
     this.#watched = watchedOf(places);
@@ -38,19 +45,53 @@ export class Detectors {
   /** Takes what is new in the readings, which were begun at `nowMs`, and says what fires. */
   look(readings: Readings, nowMs: number): readonly Finding[] {
     const findings: Finding[] = [];
-    for (const { kind, name, place, indicators } of this.#watched) {
+    for (const watched of this.#watched) {
+      const { kind, name, place, indicators } = watched;
+      const courses: Drifting[] = [];
+      let [isNew, fires] = [false, false];
       const reader = readings.of(kind, name);
       for (const indicator of indicators) {
         const second = Math.max(...indicator.clock.map((selector) => reader.newest(selector)));
         if (second < 0) continue;
         const detector = this.#detectorOf(indicator, name);
         if (detector === undefined) continue;
-        if (second > detector.seenSecond) detector.observe(second, indicator.read(reader), nowMs);
-        else if (nowMs / 1_000 - second > readings.freshSeconds(name) + 7) detector.silent();
-        if (detector.state.firing) findings.push(driftFinding(indicator, detector, place));
+        if (second > detector.seenSecond) {
+          detector.observe(second, indicator.read(reader), nowMs);
+          isNew = true;
+        } else if (nowMs / 1_000 - second > readings.freshSeconds(name) + 7) detector.silent();
+        if (detector.state.firing) {
+          findings.push(driftFinding(indicator, detector, place));
+          fires = true;
+        }
+        // Load that rises is no fault before it is a multiple of what was there.
+        if (detector.course !== undefined && indicator.against === 'median')
+          courses.push({ ...detector.course, indicator: indicator.words });
       }
+      // Of what is silent nothing is known any more.
+      if (isNew || courses.length === 0) this.#judge(watched, courses, nowMs);
+      const together = this.#panels.get(watched)?.told;
+      if (together !== undefined && !fires) findings.push(together);
     }
     return findings;
+  }
+
+  /** Hosts where several indicators of something leave their course together now. */
+  get drifting(): ReadonlySet<string> {
+    const hosts = [...this.#panels].flatMap(([{ place }, { told }]) => (told === undefined ? [] : (place.host ?? [])));
+    return new Set(hosts);
+  }
+
+  /** Informs when several indicators of one thing leave their course together, none of them by enough to fire. */
+  #judge(watched: Watched, courses: readonly Drifting[], nowMs: number): void {
+    const known = this.#panels.get(watched);
+    const kept: Kept = known ?? { panel: makePanel(), alarming: 0, told: undefined };
+    if (known === undefined) this.#panels.set(watched, kept);
+    const { alarming, drifting } = kept.panel(courses);
+    kept.alarming = alarming ? kept.alarming + 1 : 0;
+    // What stays is the usual one after a while, as for each indicator by itself.
+    if (kept.alarming === 0 || kept.alarming > limits.watch.newUsualMs / 1_000) kept.told = undefined;
+    else if (kept.alarming >= panelSamples)
+      kept.told = panelFinding(watched.place, drifting, kept.told?.startedMs ?? nowMs);
   }
 
   #detectorOf(indicator: Indicator, name: string): Detector | undefined {
@@ -109,3 +150,14 @@ const figure = (value: number, unit: Indicator['unit']): string => {
 
 const short = (value: number): string =>
   Math.abs(value) >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(2)));
+
+const panelFinding = (place: Place, drifting: readonly Drifting[], startedMs: number): Finding => {
+  const labels = placeLabels(place);
+  const name = 'IndicatorsDrift';
+  const words = drifting.slice(0, 3).map(({ indicator }) => indicator);
+  return {
+    ...{ key: findingKey('detector', name, labels), name, source: 'detector', place, labels },
+    ...{ severity: 'info', startedMs },
+    summary: `At ${entityWords(place)} ${words.join(', ')} ${words.length === 1 ? 'leaves its' : 'leave their'} usual course`,
+  };
+};

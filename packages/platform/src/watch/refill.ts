@@ -85,13 +85,13 @@ const stepSeconds = ({ watched }: Detectors): number =>
 
 /** Samples of each second from `from` on, before `to`. */
 const askedOf = async (
-  { places, store, clock, signal }: RefillOptions,
+  { store, clock, signal, places }: RefillOptions,
   from: number,
   to: number,
   endMs: number,
 ): Promise<readonly (readonly Sample[])[] | string> => {
   const seconds = Array.from({ length: to - from }, (): Sample[] => []);
-  for (const selector of [...indicatorSignals, ...externalSignals(places.estate)]) {
+  for (const selector of [...indicatorSignals, ...places.estate.externals.flatMap(externalSignals)]) {
     if (signal.aborted) return 'the platform ends';
     if (clock.monotonic() >= endMs) return 'the store took too long';
     try {

@@ -37,7 +37,7 @@ const run = (seed = 1) => {
   const places = tryPlaces();
   const window = new LiveWindow({ ...usualWindow, seconds: 120 });
   const readings = new Readings(window, places);
-  const watcher = new Watcher(places);
+  const watcher = new Watcher(places, window);
   const heard = new Map<string, number>();
   const totals = new Map<string, number>();
   const add = (key: string, by: number): number => {
@@ -161,6 +161,15 @@ describe('faults', () => {
     expect(soonest(during, what)).toBeLessThanOrEqual(within);
     const after = many(60, healthy());
     expect(after.at(-1)).toEqual([]);
+  });
+
+  test('two figures that are strange together, neither of them enough by itself, are a note', () => {
+    const { many } = run();
+    many(150, healthy());
+    // Half of what fires: sessions at work from 8 on, rows scanned per query from 100 on.
+    const looks = many(12, { ...healthy(), running: 5, scanned: 75 });
+    expect(new Set(looks.flat())).toEqual(new Set(sites.map((site) => `IndicatorsDrift ${site}-db-1`)));
+    expect(many(90, healthy()).at(-1)).toEqual([]);
   });
 
   test('an idle session that others wait for', () => {

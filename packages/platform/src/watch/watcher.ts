@@ -2,10 +2,12 @@
  * Looks at everything once a second and says what is wrong: conditions that have held long enough, and detectors that fire. It keeps
  * what has to be remembered between looks, bounded; time and readings come in, nothing is fetched.
  */
+import type { LiveWindow } from '@coequal/signals';
 import type { Places } from '../places.ts';
 import { conditionsOf, type Held, type Look } from './conditions.ts';
 import { Detectors } from './detectors.ts';
 import { type Finding, findingKey, placeLabels } from './finding.ts';
+import { Unlikeness } from './unlikeness.ts';
 
 type Holding = { readonly sinceMs: number; seenMs: number };
 
@@ -14,11 +16,13 @@ const endedAfterMs = 2_500;
 
 export class Watcher {
   #detectors: Detectors;
+  readonly #unlikeness: Unlikeness;
   readonly #holding = new Map<string, Holding>();
   readonly #last = new Map<string, Finding>();
 
-  constructor(places: Places) {
+  constructor(places: Places, window: LiveWindow) {
     this.#detectors = new Detectors(places);
+    this.#unlikeness = new Unlikeness(places, window);
   }
 
   get detectors(): number {
@@ -33,7 +37,8 @@ export class Watcher {
   /** What is wrong at `look.nowMs`. */
   look(look: Look): readonly Finding[] {
     look.readings.begin(look.nowMs);
-    return [...this.#conditions(look), ...this.#detectors.look(look.readings, look.nowMs)];
+    const found = [...this.#conditions(look), ...this.#detectors.look(look.readings, look.nowMs)];
+    return [...found, ...this.#unlikeness.look(look.nowMs, this.#detectors.drifting)];
   }
 
   #conditions(look: Look): readonly Finding[] {
