@@ -26,12 +26,6 @@ const selectorOf = ({ name, where }: SignalSelector): Selector => ({ name, where
 
 export const externalIndicators = (service: ExternalService): readonly Indicator[] => externalOf(service).indicators;
 
-/** All signals that the estate names of a service. */
-export const externalSignals = (service: ExternalService): readonly Selector[] => {
-  const { up, named } = externalOf(service);
-  return [up, ...Object.values(named)];
-};
-
 const indicatorsOf = (up: Selector, named: Named): readonly Indicator[] => {
   const { latency, latencySum, latencyCount, errors, connections, work } = named;
   const usual = { ...above, kind: 'instance', clock: [up] } as const;

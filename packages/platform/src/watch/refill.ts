@@ -91,7 +91,7 @@ const askedOf = async (
   endMs: number,
 ): Promise<readonly (readonly Sample[])[] | string> => {
   const seconds = Array.from({ length: to - from }, (): Sample[] => []);
-  for (const selector of [...indicatorSignals, ...places.estate.externals.flatMap(externalSignals)]) {
+  for (const selector of [...indicatorSignals, ...externalSignals(places.estate)]) {
     if (signal.aborted) return 'the platform ends';
     if (clock.monotonic() >= endMs) return 'the store took too long';
     try {
