@@ -2,7 +2,7 @@
  * Instances of engines that the platform knows nothing of: what is wrong with them is read from the signals that the estate names.
  * Conditions, indicators, the word for their state and their figures; made once for each service, because selectors are keys of a cache.
  */
-import type { ExternalService, SignalSelector } from '@coequal/estate';
+import type { Estate, ExternalService, SignalSelector } from '@coequal/estate';
 import { above, type Indicator, per } from './indicators.ts';
 import type { Reader, Selector } from './reading.ts';
 
@@ -23,6 +23,13 @@ const externalOf = (service: ExternalService): External => {
 };
 
 const selectorOf = ({ name, where }: SignalSelector): Selector => ({ name, where });
+
+/** All signals that indicators of external services are read from. */
+export const externalSignals = ({ externals }: Estate): readonly Selector[] =>
+  externals.flatMap((service) => {
+    const { up, named } = externalOf(service);
+    return [up, ...Object.values(named)];
+  });
 
 export const externalIndicators = (service: ExternalService): readonly Indicator[] => externalOf(service).indicators;
 
