@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -153,7 +153,6 @@ platforms:
   - { name: platform, host: north-1, stateFolder: ${folder}/platform, line: { port: ${port} } }
 `,
   );
-  mkdirSync(stateFolder, { recursive: true, mode: 0o700 });
   platform = await openPlatform();
 });
 

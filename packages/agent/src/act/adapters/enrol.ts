@@ -1,7 +1,9 @@
 /** Enrolment: a new key, a request for a certificate of it, a secret for once; what comes back is the agent's identity from then on. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { fromPlatform, type Invitation, LineReader } from '@coequal/contract';
-import { type Clock, codeOf, fail, within } from '@coequal/kernel';
+import { type Clock, codeOf, fail, reasonOf, within } from '@coequal/kernel';
 import { makeRequest, writeSecretFile } from '@coequal/trust';
 import { dialMs } from '../limits.ts';
 import { dial } from './dial.ts';
@@ -29,6 +31,7 @@ export const enrol = async ({ invitation, second, agent, stateFolder, clock }: E
     if (one.authority !== invitation.authority)
       throw fail('ENROLMENT_REFUSED', { reason: 'both invitations are not of one authority', advice: again });
   }
+  await makeRoom(stateFolder);
   const { request, key } = await makeRequest(agent);
   const secrets = [invitation.secret, ...(second === undefined ? [] : [second.secret])];
   let last: unknown;
@@ -45,6 +48,19 @@ export const enrol = async ({ invitation, second, agent, stateFolder, clock }: E
     return `${platform.address}:${platform.port}`;
   }
   throw last;
+};
+
+/** Before anything is asked: an invitation counts once, and what comes back must find its place. */
+const makeRoom = async (stateFolder: string): Promise<void> => {
+  const path = join(stateFolder, 'enrolling');
+  try {
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    await writeFile(path, '', { mode: 0o600 });
+    await rm(path);
+  } catch (error) {
+    const advice = 'Make it, or give the agent another `stateFolder` in the estate; nothing was asked of the platform.';
+    throw fail('FOLDER_UNWRITABLE', { path: stateFolder, reason: reasonOf(error), advice }, { cause: error });
+  }
 };
 
 const ask = async (socket: TLSSocket, line: string, clock: Clock) => {
@@ -71,6 +87,6 @@ const ask = async (socket: TLSSocket, line: string, clock: Clock) => {
   try {
     return await within(clock, { what: 'The answer to the enrolment', deadlineMs: dialMs }, answer);
   } finally {
-    socket.destroy();
+    socket.end();
   }
 };
