@@ -50,9 +50,12 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
  * a package offers as `@coequal/NAME/testing`. Nothing that ships sees either.
  */
 export const testsMayImport: Readonly<Record<string, readonly string[]>> = {
+  cli: ['platform'],
+  platform: ['engines'],
   'mysql-wire': ['engines'],
   gateway: ['engines'],
   signals: ['engines', 'trust'],
+  agent: ['engines'],
 };
 
 /** Doors of a package beside its index.ts, for processes that must not load the rest of it. What they hand out, the index does too. */
@@ -181,7 +184,7 @@ export const textRules: readonly { readonly name: string; readonly pattern: RegE
 export const worldModules: Readonly<Record<string, readonly string[]>> = {
   'node:fs': [],
   'node:fs/promises': [],
-  'node:net': ['isIP', 'isIPv4', 'isIPv6'],
+  'node:net': ['BlockList', 'isIP', 'isIPv4', 'isIPv6'],
   'node:child_process': [],
   'node:dgram': [],
   'node:tls': [],

@@ -35,7 +35,7 @@ type Home = { readonly host: string; readonly site: string };
  * @throws AGENT_UNKNOWN, AGENT_NOT_NAMED: both say which agents there are
  */
 export const agentSettings = (estate: Estate, wanted: string | undefined): AgentSettings => {
-  const agent = chosen(estate, wanted);
+  const agent = chosenAgent(estate, wanted);
   const place = hostNamed(estate, agent.host);
   assert(place !== undefined, 'a parsed estate places every agent on a known host');
   const home: Home = { host: agent.host, site: place.site.name };
@@ -66,7 +66,7 @@ export const agentSettings = (estate: Estate, wanted: string | undefined): Agent
   };
 };
 
-const chosen = (estate: Estate, wanted: string | undefined): Agent => {
+export const chosenAgent = (estate: Estate, wanted: string | undefined): Agent => {
   const { agents } = estate;
   const known = agents.map(({ name }) => name).join(', ') || 'none';
   const [first, ...others] = agents;

@@ -46,6 +46,8 @@ const makeWorld = (): World => {
     lab: () => import('@coequal/lab'),
     gateway: () => import('@coequal/gateway'),
     agent: () => import('@coequal/agent'),
+    platform: () => import('@coequal/platform'),
+    runAct: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/act')), args),
     runAgent: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/agent/main')), args),
     diagnosis: () => import('@coequal/diagnosis'),
     runGateway: (args) => runInForeground(fileURLToPath(import.meta.resolve('@coequal/gateway/main')), args),

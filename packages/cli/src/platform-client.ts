@@ -6,14 +6,24 @@ import { type Problem, problem } from '@coequal/contract';
 import { fail, reasonOf } from '@coequal/kernel';
 import { platformSettings } from '@coequal/platform';
 import type { z } from 'zod';
+import { readLogin } from './login-file.ts';
 import { readEstate } from './read-estate.ts';
 import type { World } from './world.ts';
 
-export type PlatformFlags = { readonly platform?: string; readonly config?: string; readonly lab: string };
+export type PlatformFlags = {
+  readonly platform?: string;
+  readonly config?: string;
+  readonly lab: string;
+  readonly tokenFile?: string;
+  /** Why it is asked for, in one's own words. */
+  readonly reason?: string;
+};
 
 export type PlatformClient = {
   readonly url: string;
   readonly get: <T extends z.ZodType>(path: string, schema: T) => Promise<z.output<T>>;
+  /** What it answers as it stands. */
+  readonly text: (path: string) => Promise<string>;
   readonly send: <T extends z.ZodType>(
     method: 'POST' | 'DELETE',
     path: string,
@@ -24,9 +34,21 @@ export type PlatformClient = {
 
 const answerMs = 10_000;
 
+/** `anybody`: a token that was named, or who is logged in; `person`: only the latter; `nobody`: who is about to log in. */
+type As = 'anybody' | 'person' | 'nobody';
+
 /** `--platform URL`, else that of `--config FILE`, else that of the lab. @throws COMMAND_USAGE, PLATFORM_UNREACHABLE */
-export const platformClient = async (world: World, flags: PlatformFlags): Promise<PlatformClient> => {
-  const url = (await urlOf(world, flags)).replace(/\/+$/, '');
+export const platformClient = async (
+  world: World,
+  flags: PlatformFlags,
+  as: As = 'anybody',
+): Promise<PlatformClient> => {
+  const place = await placeOf(world, flags);
+  const url = place.url.replace(/\/+$/, '');
+  const shown = {
+    ...(await shownBy(world, url, as, flags.tokenFile, place.tokenFile)),
+    ...(flags.reason === undefined ? {} : { 'coequal-reason': encodeURIComponent(flags.reason) }),
+  };
   const ask = async <T extends z.ZodType>(path: string, request: RequestInit, schema: T): Promise<z.output<T>> => {
     const answer = await answerOf(world, url, path, request);
     if (!answer.ok) throw refusal(url, answer.body);
@@ -37,13 +59,18 @@ export const platformClient = async (world: World, flags: PlatformFlags): Promis
   };
   return {
     url,
-    get: (path, schema) => ask(path, {}, schema),
+    text: async (path) => {
+      const answer = await answerOf(world, url, path, { headers: shown }, 'text');
+      if (!answer.ok) throw refusal(url, answer.body);
+      return String(answer.body);
+    },
+    get: (path, schema) => ask(path, { headers: shown }, schema),
     send: (method, path, body, schema) =>
       ask(
         path,
         body === undefined
-          ? { method }
-          : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+          ? { method, headers: shown }
+          : { method, body: JSON.stringify(body), headers: { ...shown, 'content-type': 'application/json' } },
         schema,
       ),
   };
@@ -54,11 +81,14 @@ const answerOf = async (
   url: string,
   path: string,
   request: RequestInit,
+  kind: 'json' | 'text' = 'json',
 ): Promise<{ readonly ok: boolean; readonly body: unknown }> => {
   try {
     const signal = AbortSignal.any([world.interrupted, AbortSignal.timeout(answerMs)]);
     const response = await fetch(`${url}${path}`, { ...request, redirect: 'error', signal });
-    return { ok: response.ok, body: await response.json() };
+    const text = await response.text();
+    if (response.ok && kind === 'text') return { ok: true, body: text };
+    return { ok: response.ok, body: text === '' ? undefined : JSON.parse(text) };
   } catch (error) {
     if (world.interrupted.aborted) throw fail('INTERRUPTED', {}, { cause: error });
     const reason = error instanceof SyntaxError ? 'it answers something else than JSON' : reasonOf(causeOf(error));
@@ -78,22 +108,53 @@ const refusal = (url: string, body: unknown): Error => {
   });
 };
 
+/** What was named comes first, then who is logged in, then the account that a lab has made. */
+const shownBy = async (world: World, url: string, as: As, named: string | undefined, ofLab: string | undefined) => {
+  if (as === 'nobody') return {};
+  const shown = as === 'person' && named === undefined ? {} : await credentialsOf(world, named);
+  if (shown.authorization !== undefined) return shown;
+  const login = await readLogin(world, url);
+  if (login !== undefined) return { authorization: `Bearer ${login.token}` };
+  return as === 'person' || ofLab === undefined ? {} : credentialsOf(world, ofLab);
+};
+
+const tokenBytes = 4_096;
+
+/**
+ * What shows who asks: the token in a file that was named, in the file of COEQUAL_TOKEN_FILE, or, of a lab, in the file that it wrote.
+ * @throws FILE_MISSING, COMMAND_USAGE
+ */
+export const credentialsOf = async (
+  world: World,
+  tokenFile: string | undefined,
+): Promise<{ readonly authorization?: string }> => {
+  const path = tokenFile ?? world.environment['COEQUAL_TOKEN_FILE'];
+  if (path === undefined || path === '') return {};
+  const text = await world.files.readText(path, tokenBytes, 'Name the file that holds the token with --token-file.');
+  const token = text.trim();
+  if (!/^[\x21-\x7e]{1,1000}$/.test(token))
+    throw fail('COMMAND_USAGE', { problem: `${path} holds no token on one line.`, help });
+  return { authorization: `Bearer ${token}` };
+};
+
 const help = 'coequal incident --help';
 
-const urlOf = async (world: World, { platform, config, lab }: PlatformFlags): Promise<string> => {
+type PlatformAt = { readonly url: string; readonly tokenFile?: string };
+
+const placeOf = async (world: World, { platform, config, lab }: PlatformFlags): Promise<PlatformAt> => {
   if (platform !== undefined) {
     if (!/^https?:\/\/[^\s/]+/.test(platform))
       throw fail('COMMAND_USAGE', { problem: '--platform takes an address like http://127.0.0.1:9620.', help });
-    return platform;
+    return { url: platform };
   }
   if (config !== undefined) {
     const { platform: meant } = platformSettings(await readEstate(world, config), undefined);
-    return `http://${meant.address.includes(':') ? `[${meant.address}]` : meant.address}:${meant.port}`;
+    return { url: `http://${meant.address.includes(':') ? `[${meant.address}]` : meant.address}:${meant.port}` };
   }
   const handle = await (await world.lab()).openLab(lab);
   try {
     const { platform: found } = await handle.snapshot();
-    if (found !== null && found !== undefined) return found.url;
+    if (found !== null && found !== undefined) return found;
   } finally {
     handle.detach();
   }

@@ -4,6 +4,7 @@
  */
 import { fail } from '@coequal/kernel';
 import { Command, type CommanderError } from 'commander';
+import { addAccessCommands } from './commands/access.ts';
 import { addAgentCommands } from './commands/agent.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addBenchCommand } from './commands/bench.ts';
@@ -15,7 +16,10 @@ import { addGatewayCommands } from './commands/gateway.ts';
 import { addIncidentCommands } from './commands/incident.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLabCommands } from './commands/lab.ts';
+import { addLoginCommands } from './commands/login.ts';
+import { addPersonCommands } from './commands/person.ts';
 import { addPlatformCommand } from './commands/platform.ts';
+import { addServiceAccountCommands } from './commands/service-account.ts';
 import { addStoreCommand } from './commands/store.ts';
 import { addTopCommand } from './commands/top.ts';
 import { exitCodes, tellFailure } from './failure.ts';
@@ -77,8 +81,12 @@ const makeProgram = (world: World, outcome: Outcome): Command => {
   addIncidentCommands(program, world, outcome);
   addTopCommand(program, world, outcome);
   addAgentCommands(program, world, outcome);
+  addServiceAccountCommands(program, world);
+  addAccessCommands(program, world);
   addKeyCommands(program, world, outcome);
   addAuditCommands(program, world, outcome);
+  addLoginCommands(program, world, outcome);
+  addPersonCommands(program, world);
   settle(program, world);
   return program;
 };

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { fail, seededRandom } from '@coequal/kernel';
+import { type Clock, fail, seededRandom } from '@coequal/kernel';
 import type { BenchFigure, DiagnoseReport, LabHandle, LabSnapshot, ListedLab } from '@coequal/lab';
 import type { DrillReport } from '@coequal/proof';
 import { makeFiles } from './files.ts';
@@ -23,6 +23,9 @@ export type LabScript = {
   /** What watching does after the first snapshot; waits for the end unless given. */
   readonly watch?: () => Promise<void>;
   readonly answers?: readonly string[];
+  /** Hears all that was told so far, whenever more is. */
+  readonly hears?: (told: string) => void;
+  readonly clock?: Clock;
   /** Gateways as this says; the real code, which looks for real ones, unless given. */
   readonly gateway?: GatewayPort;
   /** The environment; empty unless given. */
@@ -65,9 +68,10 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
     },
     tell: (text) => {
       told += text;
+      script.hears?.(told);
       heard();
     },
-    clock: { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
+    clock: script.clock ?? { now: () => 0, monotonic: () => 0, sleep: async () => undefined },
     random: seededRandom(1),
     environment: script.environment ?? {},
     interrupted: interruption.signal,
@@ -88,6 +92,11 @@ export const runIn = async (args: readonly string[], script: LabScript = {}, int
       }),
     gateway: async () => script.gateway ?? import('@coequal/gateway'),
     agent: () => import('@coequal/agent'),
+    platform: () => import('@coequal/platform'),
+    runAct: async (actArgs) => {
+      calls.push(`act ${actArgs.join(' ')}`);
+      return 0;
+    },
     runAgent: async (agentArgs) => {
       calls.push(`agent ${agentArgs.join(' ')}`);
       return 0;

@@ -2,7 +2,7 @@
  * What the command line needs from the outside, as one value: streams, files, time, the lab. `main.ts` makes the
  * real one; tests make their own. Commands never touch `process`.
  */
-import type { agentSettings, sendChange } from '@coequal/agent';
+import type { actSettings, agentSettings, enrol, sendChange, signManifest } from '@coequal/agent';
 import type { Estate } from '@coequal/estate';
 import type { GatewayControl, GatewaySettings } from '@coequal/gateway';
 import type { Clock, Random } from '@coequal/kernel';
@@ -20,6 +20,7 @@ import type {
   LabProgress,
   ListedLab,
 } from '@coequal/lab';
+import type { enrolledAgents, inviteAgent, platformSettings, revokeAgent } from '@coequal/platform';
 import type { DrillReport } from '@coequal/proof';
 
 export type World = {
@@ -43,6 +44,10 @@ export type World = {
   readonly diagnosis: () => Promise<typeof import('@coequal/diagnosis')>;
   /** Loaded when first asked for. */
   readonly agent: () => Promise<AgentPort>;
+  /** Loaded when first asked for. */
+  readonly platform: () => Promise<PlatformPort>;
+  /** Runs the acting half of an agent in the foreground, in the same way. */
+  readonly runAct: (args: readonly string[]) => Promise<number>;
   /** Runs an agent's program in the foreground, as `runGateway`. */
   readonly runAgent: (args: readonly string[]) => Promise<number>;
   /** Runs a gateway's program in the foreground: its streams and signals are this process's. Answers its exit code. */
@@ -102,6 +107,17 @@ export type GatewayPort = {
 export type AgentPort = {
   readonly agentSettings: typeof agentSettings;
   readonly sendChange: typeof sendChange;
+  readonly actSettings: typeof actSettings;
+  readonly enrol: typeof enrol;
+  readonly signManifest: typeof signManifest;
+};
+
+/** What of the platform the command line uses on its machine; `@coequal/platform` is one. */
+export type PlatformPort = {
+  readonly platformSettings: typeof platformSettings;
+  readonly inviteAgent: typeof inviteAgent;
+  readonly revokeAgent: typeof revokeAgent;
+  readonly enrolledAgents: typeof enrolledAgents;
 };
 
 /** What of the lab the command line uses; `@coequal/lab` is one. */

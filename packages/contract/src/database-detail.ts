@@ -3,6 +3,7 @@
  * normalised texts without literals. Bounded lists, the worst first; rates are of the time since the reading before.
  */
 import { z } from 'zod';
+import { classified, mayHoldValues } from './classification.ts';
 
 export const databaseSession = z.object({
   /** As SHOW PROCESSLIST or pg_stat_activity has it. */
@@ -22,13 +23,13 @@ export const databaseSession = z.object({
   rowsLocked: z.number().optional(),
   rowsChanged: z.number().optional(),
   /** Normalised, without literals. */
-  statement: z.string().max(2_000).optional(),
+  statement: mayHoldValues(z.string().max(2_000)).optional(),
 });
 
 export const statementActivity = z.object({
   digest: z.string(),
   /** Normalised, without literals. */
-  text: z.string().max(2_000),
+  text: mayHoldValues(z.string().max(2_000)),
   database: z.string().optional(),
   calls: z.number(),
   /** Of all calls together, finished since the reading before. */
@@ -42,20 +43,23 @@ export const statementActivity = z.object({
   temporaryTablesOnDisk: z.number(),
 });
 
-export const databaseDetail = z.object({
-  /** Name of the instance in the estate. */
-  instance: z.string(),
-  atMs: z.number(),
-  /** Since the reading before; 0 for the first. */
-  intervalMs: z.number(),
-  /** Those that work, wait, or hold a transaction open. */
-  sessions: z.array(databaseSession).max(50),
-  /** Who waits for whom, directly. */
-  waits: z.array(z.object({ waiting: z.number(), blocking: z.number() })).max(1_000),
-  /** Sessions at the root of blocking trees, the one that blocks most first. */
-  blockers: z.array(z.object({ session: z.number(), blocked: z.number(), inRing: z.boolean() })).max(20),
-  statements: z.array(statementActivity).max(20),
-});
+export const databaseDetail = classified(
+  'sensitive',
+  z.object({
+    /** Name of the instance in the estate. */
+    instance: z.string(),
+    atMs: z.number(),
+    /** Since the reading before; 0 for the first. */
+    intervalMs: z.number(),
+    /** Those that work, wait, or hold a transaction open. */
+    sessions: z.array(databaseSession).max(50),
+    /** Who waits for whom, directly. */
+    waits: z.array(z.object({ waiting: z.number(), blocking: z.number() })).max(1_000),
+    /** Sessions at the root of blocking trees, the one that blocks most first. */
+    blockers: z.array(z.object({ session: z.number(), blocked: z.number(), inRing: z.boolean() })).max(20),
+    statements: z.array(statementActivity).max(20),
+  }),
+);
 
 export type DatabaseSession = z.infer<typeof databaseSession>;
 export type StatementActivity = z.infer<typeof statementActivity>;

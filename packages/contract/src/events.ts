@@ -3,6 +3,7 @@
  * whenever it is sent, so that what comes twice counts once. Times are milliseconds since 1970.
  */
 import { z } from 'zod';
+import { classified, mayHoldValues } from './classification.ts';
 import { place } from './place.ts';
 
 /**
@@ -23,33 +24,39 @@ export const changeKinds = [
   'other',
 ] as const;
 
-export const changeEvent = z.object({
-  kind: z.literal('change'),
-  id: z.string().min(1).max(200),
-  atMs: z.number(),
-  place,
-  change: z.enum(changeKinds),
-  /** In words that complete "because of": `the schema change ALTER TABLE account`. No value of a row, no secret. */
-  text: z.string().min(1).max(1_000),
-  /** Who made it, where that is known. */
-  by: z.string().max(200).optional(),
-  /** What told of it: `performance_schema`, `log`, `webhook`, the name of a script. */
-  source: z.string().min(1).max(200),
-});
+export const changeEvent = classified(
+  'sensitive',
+  z.object({
+    kind: z.literal('change'),
+    id: z.string().min(1).max(200),
+    atMs: z.number(),
+    place,
+    change: z.enum(changeKinds),
+    /** In words that complete "because of": `the schema change ALTER TABLE account`. No value of a row, no secret. */
+    text: mayHoldValues(z.string().min(1).max(1_000)),
+    /** Who made it, where that is known. */
+    by: z.string().max(200).optional(),
+    /** What told of it: `performance_schema`, `log`, `webhook`, the name of a script. */
+    source: z.string().min(1).max(200),
+  }),
+);
 
-export const logEvent = z.object({
-  kind: z.literal('log'),
-  id: z.string().min(1).max(200),
-  /** Of the first line that is counted here. */
-  atMs: z.number(),
-  place,
-  severity: z.enum(['error', 'warning', 'info']),
-  /** Which log: a path, or a unit of the journal. */
-  log: z.string().max(1_000),
-  /** The line with its varying parts as `<*>`. */
-  template: z.string().max(2_000),
-  count: z.number().int().positive(),
-});
+export const logEvent = classified(
+  'sensitive',
+  z.object({
+    kind: z.literal('log'),
+    id: z.string().min(1).max(200),
+    /** Of the first line that is counted here. */
+    atMs: z.number(),
+    place,
+    severity: z.enum(['error', 'warning', 'info']),
+    /** Which log: a path, or a unit of the journal. */
+    log: z.string().max(1_000),
+    /** The line with its varying parts as `<*>`. */
+    template: mayHoldValues(z.string().max(2_000)),
+    count: z.number().int().positive(),
+  }),
+);
 
 export const event = z.discriminatedUnion('kind', [changeEvent, logEvent]);
 

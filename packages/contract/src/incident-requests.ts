@@ -1,14 +1,16 @@
 /**
- * What people ask of incidents: lists with filters, and what they do to one. Until there is identity, `by` is what the asker
- * says of himself.
+ * What people ask of incidents: lists with filters, and what they do to one. `by` is whom a service account speaks for; of a person the
+ * platform knows who it is, and takes nothing else.
  */
 import { z } from 'zod';
+import { classified, mayHoldValues } from './classification.ts';
 import { incident, incidentStates, severities } from './incidents.ts';
 import { place } from './place.ts';
 import { pageOf, pageQuery } from './problem.ts';
 
 const words = z.string().trim().min(1).max(2_000);
-const by = z.string().trim().min(1).max(200);
+const who = z.string().trim().min(1).max(200);
+const by = who.optional();
 
 export const incidentQuery = z.object({
   ...pageQuery,
@@ -44,13 +46,13 @@ export const incidentSummary = incident
     firing: z.number().int(),
     /** The likeliest cause, where one was named. */
     cause: z.object({ cause: z.string(), place, confidence: z.number() }).optional(),
-    sentence: z.string().optional(),
+    sentence: mayHoldValues(z.string()).optional(),
   });
 
-export const incidentPage = pageOf(incidentSummary);
+export const incidentPage = classified('sensitive', pageOf(incidentSummary));
 
 export const acknowledgeRequest = z.object({ by, text: words.optional() });
-export const assignRequest = z.object({ by, to: by.nullable() });
+export const assignRequest = z.object({ by, to: who.nullable() });
 export const commentRequest = z.object({ by, text: words });
 export const confirmRequest = z.object({
   by,

@@ -1,5 +1,53 @@
+export {
+  type Grant,
+  grants,
+  platformBackup,
+  roleNames,
+  type ServiceAccountView,
+  serviceAccount,
+  serviceAccountPage,
+  serviceAccountRequest,
+  serviceAccountToken,
+} from './access.ts';
+export { type AccessReview, type AccessReviewEntry, accessReview, accessReviewQuery } from './access-review.ts';
+export {
+  type FromAgent,
+  type FromPlatform,
+  fromAgent,
+  fromPlatform,
+  type Invitation,
+  invitation,
+  lineLimit,
+  lineVersion,
+  type Order,
+} from './action-line.ts';
+export {
+  type Action,
+  type ActionClass,
+  type ActionOf,
+  type ActionType,
+  action,
+  actionClasses,
+  actionTypes,
+  classOf,
+  type OrderState,
+  type Outcome,
+  orderState,
+  type Preview,
+  subjectOf,
+} from './actions.ts';
 export { type AgentReport, agentReport } from './agent-report.ts';
 export { type ChangeNotice, changeNotice } from './change-notice.ts';
+export {
+  type Classification,
+  classified,
+  type Mask,
+  makeMask,
+  mayHoldValues,
+  mostOf,
+  unclassifiedOf,
+  withoutValues,
+} from './classification.ts';
 export {
   type DatabaseDetail,
   type DatabaseSession,
@@ -15,6 +63,20 @@ export {
   event,
   type LogEvent,
 } from './events.ts';
+export {
+  displayName,
+  enrolmentLink,
+  me,
+  type PersonView,
+  passkeyAnswer,
+  passkeyQuestion,
+  personGrant,
+  personName,
+  personPage,
+  reEnrolment,
+  terminalAnswer,
+  terminalAsked,
+} from './identity.ts';
 export {
   acknowledgeRequest,
   assignRequest,
@@ -37,6 +99,7 @@ export {
   type Severity,
   type TimelineEntry,
 } from './incidents.ts';
+export { LineReader } from './line-reader.ts';
 export {
   type ChangeQuery,
   changePage,
@@ -57,7 +120,19 @@ export {
   type SiteState,
 } from './overview.ts';
 export type { Place } from './place.ts';
+export {
+  type Need,
+  type Plan,
+  type PlanRun,
+  type PlanStep,
+  type Proposal,
+  plan,
+  planRun,
+  proposal,
+  type StepState,
+} from './plans.ts';
 export { type Problem, problem } from './problem.ts';
+export { refusalOf, type SettingName, settingNames } from './settable.ts';
 export {
   type CorrelateAnswer,
   type CorrelateRequest,

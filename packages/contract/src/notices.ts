@@ -1,5 +1,6 @@
 /** Changes as the API lists them. */
 import { z } from 'zod';
+import { classified } from './classification.ts';
 import { changeEvent, changeKinds } from './events.ts';
 import { pageOf, pageQuery } from './problem.ts';
 
@@ -13,6 +14,6 @@ export const changeQuery = z.object({
   service: z.string().max(200).optional(),
 });
 
-export const changePage = pageOf(changeEvent);
+export const changePage = classified('sensitive', pageOf(changeEvent));
 
 export type ChangeQuery = z.infer<typeof changeQuery>;

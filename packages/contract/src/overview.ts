@@ -3,6 +3,7 @@
  * platform's own health is told in the same way.
  */
 import { z } from 'zod';
+import { classified, mayHoldValues } from './classification.ts';
 import { databaseDetail } from './database-detail.ts';
 import { name } from './place.ts';
 
@@ -14,7 +15,7 @@ const stated = {
   level: z.enum(levels),
   /** A word or two: `serving`, `silent`, `outside the group`. */
   state: z.string(),
-  reasons: z.array(z.string()),
+  reasons: z.array(mayHoldValues(z.string())),
 };
 
 /** A figure that may not be known. */
@@ -72,55 +73,64 @@ export const gatewayState = z.object({
   errorsPerSecond: figure,
 });
 
-export const overview = z.object({
-  atMs: z.number(),
-  estate: z.string(),
-  level: z.enum(levels),
-  /** One sentence. */
-  sentence: z.string(),
-  openIncidents: z.number().int(),
-  sites: z.array(siteState),
-  hosts: z.array(hostState),
-  services: z.array(serviceState),
-  instances: z.array(instanceState),
-  gateways: z.array(gatewayState),
-});
+export const overview = classified(
+  'sensitive',
+  z.object({
+    atMs: z.number(),
+    estate: z.string(),
+    level: z.enum(levels),
+    /** One sentence. */
+    sentence: mayHoldValues(z.string()),
+    openIncidents: z.number().int(),
+    sites: z.array(siteState),
+    hosts: z.array(hostState),
+    services: z.array(serviceState),
+    instances: z.array(instanceState),
+    gateways: z.array(gatewayState),
+  }),
+);
 
-export const instanceDetail = z.object({ instance: name, details: z.array(databaseDetail) });
+export const instanceDetail = classified('sensitive', z.object({ instance: name, details: z.array(databaseDetail) }));
 
-export const headroomAnswer = z.object({
-  /** One for each service and site; empty until the store was asked. */
-  sites: z.array(
-    z.object({
-      service: name,
-      /** The site that is thought away. */
-      without: name,
-      carries: z.enum(['yes', 'no', 'unknown']),
-      limiting: z.string().nullable(),
-      text: z.string(),
-      resources: z.array(
-        z.object({ resource: z.string(), needed: z.number(), available: z.number(), unit: z.string() }),
-      ),
-    }),
-  ),
-});
+export const headroomAnswer = classified(
+  'sensitive',
+  z.object({
+    /** One for each service and site; empty until the store was asked. */
+    sites: z.array(
+      z.object({
+        service: name,
+        /** The site that is thought away. */
+        without: name,
+        carries: z.enum(['yes', 'no', 'unknown']),
+        limiting: z.string().nullable(),
+        text: z.string(),
+        resources: z.array(
+          z.object({ resource: z.string(), needed: z.number(), available: z.number(), unit: z.string() }),
+        ),
+      }),
+    ),
+  }),
+);
 
-export const platformHealth = z.object({
-  ...stated,
-  version: z.string(),
-  atMs: z.number(),
-  upMs: z.number(),
-  signals: z.number().int(),
-  samplesPerSecond: z.number(),
-  refusedSamples: z.number(),
-  openIncidents: z.number().int(),
-  /** Whether what happens is written down: null, or what stands in the way. */
-  storageProblem: z.string().nullable(),
-  store: z
-    .object({ name: z.string(), reachable: z.boolean(), problem: z.string().nullable(), waiting: z.number() })
-    .nullable(),
-  rules: z.object({ files: z.number().int(), groups: z.number().int(), failing: z.number().int() }),
-});
+export const platformHealth = classified(
+  'sensitive',
+  z.object({
+    ...stated,
+    version: z.string(),
+    atMs: z.number(),
+    upMs: z.number(),
+    signals: z.number().int(),
+    samplesPerSecond: z.number(),
+    refusedSamples: z.number(),
+    openIncidents: z.number().int(),
+    /** Whether what happens is written down: null, or what stands in the way. */
+    storageProblem: z.string().nullable(),
+    store: z
+      .object({ name: z.string(), reachable: z.boolean(), problem: z.string().nullable(), waiting: z.number() })
+      .nullable(),
+    rules: z.object({ files: z.number().int(), groups: z.number().int(), failing: z.number().int() }),
+  }),
+);
 
 export type Level = (typeof levels)[number];
 export type SiteState = z.infer<typeof siteState>;

@@ -1,18 +1,22 @@
 /** How an API says no (RFC 9457, `application/problem+json`), and how lists come in pages. */
 import { z } from 'zod';
+import { classified } from './classification.ts';
 
-export const problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().int(),
-  /** What happened, in words. */
-  detail: z.string(),
-  /** Of the registry of errors. */
-  code: z.string(),
-  /** What to do. */
-  advice: z.string().optional(),
-  retry: z.boolean().optional(),
-});
+export const problem = classified(
+  'sensitive',
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    /** What happened, in words. */
+    detail: z.string(),
+    /** Of the registry of errors. */
+    code: z.string(),
+    /** What to do. */
+    advice: z.string().optional(),
+    retry: z.boolean().optional(),
+  }),
+);
 
 /** Most entries of a page. */
 export const pageLimit = 500;

@@ -1,5 +1,6 @@
 /** Signals as the API gives them: which there are, their course, and which others moved like one. Times are milliseconds since 1970. */
 import { z } from 'zod';
+import { classified } from './classification.ts';
 import { pageOf, pageQuery } from './problem.ts';
 
 const labels = z.record(z.string(), z.string());
@@ -18,7 +19,7 @@ export const signalSearch = z.object({
   where,
 });
 
-export const signalPage = pageOf(z.object({ name: z.string(), labels, newestMs: z.number() }));
+export const signalPage = classified('sensitive', pageOf(z.object({ name: z.string(), labels, newestMs: z.number() })));
 
 /** Most points of one series in one answer. */
 export const rangePoints = 11_000;
@@ -36,14 +37,17 @@ export const rangeQuery = z.object({
 });
 
 /** `null`: nothing was measured. */
-export const rangeAnswer = z.object({
-  source: z.enum(['live', 'store']),
-  fromMs: z.number(),
-  stepMs: z.number(),
-  series: z.array(z.object({ name: z.string(), labels, values: z.array(z.number().nullable()) })).max(500),
-  /** More series matched than are told. */
-  more: z.boolean(),
-});
+export const rangeAnswer = classified(
+  'sensitive',
+  z.object({
+    source: z.enum(['live', 'store']),
+    fromMs: z.number(),
+    stepMs: z.number(),
+    series: z.array(z.object({ name: z.string(), labels, values: z.array(z.number().nullable()) })).max(500),
+    /** More series matched than are told. */
+    more: z.boolean(),
+  }),
+);
 
 export const correlateRequest = z.object({
   name: z.string().min(1).max(500),
@@ -57,22 +61,25 @@ export const correlateRequest = z.object({
   answers: z.number().int().min(1).max(100).default(20),
 });
 
-export const correlateAnswer = z.object({
-  source: z.enum(['live', 'store']),
-  /** False: the time was over before everything was searched. */
-  whole: z.boolean(),
-  searched: z.number().int(),
-  correlated: z.array(
-    z.object({
-      name: z.string(),
-      labels,
-      /** −1 to 1; below 0 it fell when the chart rose. */
-      correlation: z.number(),
-      /** Seconds by which it follows the chart; below 0 it went before. */
-      lagSeconds: z.number(),
-    }),
-  ),
-});
+export const correlateAnswer = classified(
+  'sensitive',
+  z.object({
+    source: z.enum(['live', 'store']),
+    /** False: the time was over before everything was searched. */
+    whole: z.boolean(),
+    searched: z.number().int(),
+    correlated: z.array(
+      z.object({
+        name: z.string(),
+        labels,
+        /** −1 to 1; below 0 it fell when the chart rose. */
+        correlation: z.number(),
+        /** Seconds by which it follows the chart; below 0 it went before. */
+        lagSeconds: z.number(),
+      }),
+    ),
+  }),
+);
 
 export type SignalSearch = z.infer<typeof signalSearch>;
 export type RangeQuery = z.infer<typeof rangeQuery>;

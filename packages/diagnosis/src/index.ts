@@ -1,5 +1,5 @@
 export { type LabelledCase, parseCases } from './cases.ts';
-export { type Cause, type CauseName, catalogue, causeNames } from './causes.ts';
+export { type Cause, type CauseName, catalogue, causeNames, isCauseName } from './causes.ts';
 export { type Correlated, type CorrelationOptions, correlate } from './correlation.ts';
 export { type Drift, type DriftDetector, type DriftOptions, makeDriftDetector } from './detect/drift.ts';
 export { type Drifting, makePanel, type Panel } from './detect/panel.ts';

@@ -186,7 +186,15 @@ const platform: fc.Arbitrary<Platform> = fc
   .tuple(
     folder.map((path) => `/platform${path}`),
     optional(fc.record({ store: fc.constant('metrics'), coarseStore: fc.constant('far') })),
-    optional(fc.record({ knowledge: folder, weights: folder, agentTokenFile: folder })),
+    optional(
+      fc.record({
+        knowledge: folder,
+        weights: folder,
+        agentTokenFile: folder,
+        url: fc.constant('https://a.example'),
+        keyRing: folder,
+      }),
+    ),
     fc.array(folder, { maxLength: 3 }),
     fc.boolean(),
     fc.integer({ min: 2, max: 120 }),
@@ -195,6 +203,24 @@ const platform: fc.Arbitrary<Platform> = fc
   .map(([stateFolder, stores, files, rules, resolved, liveMinutes, liveMemoryBytes]) => ({
     ...{ name: 'watch', host: 'host-0', address: '127.0.0.1', port: 9_620, stateFolder, ...stores, ...files, rules },
     webhooks: [{ url: 'https://chat.example/a?b=c', resolved }],
+    trustedProxies: ['10.0.9.0/24'],
+    ldap: {
+      ...{
+        url: 'ldaps://a.example',
+        account: 'cn=a,dc=b',
+        passwordFile: stateFolder,
+        peopleBase: 'dc=b',
+        groupBase: 'dc=c',
+      },
+      ...{
+        peopleFilter: '(a=*)',
+        nameAttribute: 'uid',
+        displayAttribute: 'cn',
+        idAttribute: 'id',
+        memberAttribute: 'm',
+      },
+      ...{ roles: [{ group: 'ops', role: 'operator', services: ['bank'], sites: '*' }], pollMs: 61_000 },
+    },
     ...{ liveMinutes, liveSignals: 20_000, liveMemoryBytes },
   }));
 

@@ -4,7 +4,7 @@
  */
 import { stringify } from 'yaml';
 import type { AuditPlan, Estate, GatewayLimits, Host, Instance, Limits, Service, ServiceGateway } from './model.ts';
-import type { MetricStore, Platform } from './model-platform.ts';
+import type { LdapDirectory, MetricStore, OidcProvider, Platform } from './model-platform.ts';
 import { formatAgent } from './to-agents.ts';
 import { formatExternal } from './to-external.ts';
 
@@ -84,9 +84,21 @@ const formatInstance = ({ name, host, dataFolder, cacheFolder, ports }: Instance
   ports,
 });
 
-const formatPlatform = ({ liveMemoryBytes, ...platform }: Platform): object => ({
+const formatPlatform = ({ liveMemoryBytes, ldap, oidc, ...platform }: Platform): object => ({
   ...platform,
+  ...(ldap === undefined ? {} : { ldap: polled(ldap) }),
+  ...(oidc === undefined ? {} : { oidc: polled(oidc) }),
   liveMemory: exactSize(liveMemoryBytes),
+});
+
+const polled = ({ pollMs, roles, ...directory }: LdapDirectory | OidcProvider): object => ({
+  ...directory,
+  roles: roles.map(({ group, role, services, sites }) => ({
+    ...{ group, role },
+    ...(services === '*' ? {} : { services }),
+    ...(sites === '*' ? {} : { sites }),
+  })),
+  pollEvery: `${pollMs}ms`,
 });
 
 const formatStore = (store: MetricStore): object => {

@@ -26,6 +26,7 @@ export type {
   ServiceGateway,
   Site,
 } from './model.ts';
+export type { Acts, Line, LineAddress } from './model-acts.ts';
 export type {
   Agent,
   ClientCertificates,

@@ -1,4 +1,5 @@
 /** Agents as values: one on each host that is watched. Part of the estate (`model.ts`). */
+import type { Acts } from './model-acts.ts';
 
 export type LogFormat = 'auto' | 'mariadb' | 'postgres' | 'json' | 'plain';
 export type WatchedEngine = 'mariadb' | 'mysql' | 'postgres';
@@ -72,4 +73,6 @@ export type Agent = {
   readonly webhook?: { readonly tokenFile: string };
   /** Undefined: the stores and platforms of the estate. */
   readonly sendTo?: SendTo;
+  /** Undefined: it only watches. */
+  readonly acts?: Acts;
 };

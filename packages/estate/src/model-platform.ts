@@ -1,4 +1,40 @@
 /** Platforms and stores of the estate as values. Part of the model; made by `to-platform.ts` from a file of the right shape. */
+import type { Line } from './model-acts.ts';
+
+export type GroupRole = {
+  readonly group: string;
+  readonly role: 'viewer' | 'operator' | 'approver' | 'security-admin' | 'auditor';
+  readonly services: '*' | readonly string[];
+  readonly sites: '*' | readonly string[];
+};
+
+export type LdapDirectory = {
+  readonly url: string;
+  readonly authority?: string;
+  readonly account: string;
+  readonly passwordFile: string;
+  readonly peopleBase: string;
+  readonly peopleFilter: string;
+  readonly nameAttribute: string;
+  readonly displayAttribute: string;
+  readonly idAttribute: string;
+  readonly groupBase: string;
+  readonly memberAttribute: string;
+  readonly roles: readonly GroupRole[];
+  readonly pollMs: number;
+};
+
+export type OidcProvider = {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecretFile: string;
+  readonly scope: string;
+  readonly nameClaim: string;
+  readonly displayClaim: string;
+  readonly groupsClaim: string;
+  readonly roles: readonly GroupRole[];
+  readonly pollMs: number;
+};
 
 export type Platform = {
   readonly name: string;
@@ -17,6 +53,14 @@ export type Platform = {
   readonly knowledge?: string;
   readonly weights?: string;
   readonly agentTokenFile?: string;
+  readonly line?: Line;
+  /** What browsers call it; `http://localhost` and its port unless given. */
+  readonly url?: string;
+  /** Addresses and networks whose word about where a request comes from counts. */
+  readonly trustedProxies: readonly string[];
+  readonly keyRing?: string;
+  readonly ldap?: LdapDirectory;
+  readonly oidc?: OidcProvider;
   readonly liveMinutes: number;
   readonly liveSignals: number;
   readonly liveMemoryBytes: number;

@@ -28,7 +28,14 @@ test('what the file leaves out is filled in', () => {
   expect(estate.platforms).toEqual([
     {
       ...{ name: 'watch', host, address: '127.0.0.1', port: 9_620, stateFolder: '/var/lib/coequal/platforms/watch' },
-      ...{ rules: [], webhooks: [], liveMinutes: 15, liveSignals: 400_000, liveMemoryBytes: 2 ** 30 },
+      ...{
+        rules: [],
+        webhooks: [],
+        trustedProxies: [],
+        liveMinutes: 15,
+        liveSignals: 400_000,
+        liveMemoryBytes: 2 ** 30,
+      },
     },
   ]);
   expect(estate.stores).toEqual([
@@ -42,7 +49,11 @@ test('what the file leaves out is filled in', () => {
 
 describe('what is refused', () => {
   test.each([
-    ['an address that others can reach', [`${platform}, address: 10.0.0.1`], [], /does not know yet who asks/],
+    ['an address that others can reach', [`${platform}, address: 10.0.0.1`], [], /without TLS to everybody/],
+    ['a public name and no proxy', [`${platform}, url: "https://a.example"`], [], /no proxy that could answer/],
+    ['an IP address for passkeys', [`${platform}, url: "https://10.0.0.1"`], [], /is not a name under which browsers/],
+    ['a plain name', [`${platform}, url: "http://a.example"`], [], /is not a name under which browsers/],
+    ['a proxy that is no address', [`${platform}, trustedProxies: [proxy-1]`], [], /neither an address nor a network/],
     ['a host that is not there', ['name: watch, host: nowhere'], [], /There is no host `nowhere`/],
     ['a store that is not there', [`${platform}, store: far`], [store], /There is no store `far`.*`metrics`/],
     ['a second platform of a name', [platform, `${platform}, port: 9621, stateFolder: /b`], [], /A second platform/],

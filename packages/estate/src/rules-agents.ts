@@ -90,6 +90,20 @@ const filesBelongTogether = perAgent((_, agent, at) => [
   }),
 ]);
 
+/** Whose authority it is decides who enrols: ours with all files made by us, or the bank's with all files the bank's. */
+const oneAuthority = perAgent((_, { name, acts }, at) => {
+  const { authority, certificate, key } = acts ?? {};
+  const given = [authority, certificate, key].filter((file) => file !== undefined).length;
+  if (given === 0 || given === 3) return [];
+  return [
+    {
+      at: [...at, 'acts'],
+      message: `\`acts\` of agent \`${name}\` has some of \`authority\`, \`certificate\` and \`key\``,
+      advice: 'Give all three where the bank issues certificates, or none where the agent enrols.',
+    },
+  ];
+});
+
 /** Two series of one name and labels would overwrite each other. */
 const toldOnce = perAgent((_, { scrapes, logs, databases }, at) => [
   ...repeated(scrapes.map(({ job, instance, url }) => `${job} of ${instance ?? new URL(url).host}`)).map(
@@ -147,6 +161,7 @@ export const agentRules: readonly Rule[] = [
   filesBelongTogether,
   toldOnce,
   watchedElsewhere,
+  oneAuthority,
 ];
 
 export const agentWarnings: readonly Rule[] = [unwatchedInstances];

@@ -30,7 +30,7 @@ const hostNames = (estate: Estate): string =>
     .slice(0, 20)
     .join(', ');
 
-/** A platform without identity answers to whoever can reach it. */
+/** It speaks plain HTTP: a proxy before it on the same machine has the certificate. */
 const loopbackOnly: Rule = (estate) =>
   estate.platforms.flatMap(({ name, address }, index): readonly Finding[] =>
     isLoopback(address)
@@ -38,14 +38,41 @@ const loopbackOnly: Rule = (estate) =>
       : [
           {
             at: ['platforms', index, 'address'],
-            message: `Platform \`${name}\` would answer on ${address} to everybody who can reach it: it does not know yet who asks`,
-            advice: 'Leave the key out, or give an address of loopback (127.0.0.1, ::1).',
+            message: `Platform \`${name}\` would answer on ${address} without TLS to everybody who can reach it`,
+            advice: 'Leave the key out, and put a proxy with TLS before it: `url` and `trustedProxies`.',
           },
         ],
   );
 
 /** True for an address that only the machine itself can reach. */
 export const isLoopback = (address: string): boolean => /^127(\.\d{1,3}){3}$/.test(address) || address === '::1';
+
+const oneAuthority: Rule = (estate) =>
+  estate.platforms.flatMap(({ name, line }, index): readonly Finding[] => {
+    const { authority, certificate, key } = line ?? {};
+    const given = [authority, certificate, key].filter((file) => file !== undefined).length;
+    if (given === 0 || given === 3) return [];
+    return [
+      {
+        at: ['platforms', index, 'line'],
+        message: `\`line\` of platform \`${name}\` has some of \`authority\`, \`certificate\` and \`key\``,
+        advice: 'Give all three where the bank issues certificates, or none where the platform does.',
+      },
+    ];
+  });
+/** A public name is reached with TLS, and that ends at a proxy, which has to say for whom it speaks. */
+const proxyBefore: Rule = (estate) =>
+  estate.platforms.flatMap(({ name, url, trustedProxies }, index): readonly Finding[] =>
+    url?.startsWith('https:') === true && trustedProxies.length === 0
+      ? [
+          {
+            at: ['platforms', index, 'url'],
+            message: `Platform \`${name}\` has a public name, and no proxy that could answer under it`,
+            advice: 'Name the proxy with TLS that stands before it: `trustedProxies: [127.0.0.1]`.',
+          },
+        ]
+      : [],
+  );
 
 const eitherOwnOrForeign: Rule = (estate) =>
   estate.stores.flatMap((store, index): readonly Finding[] => {
@@ -183,6 +210,8 @@ export const platformRules: readonly Rule[] = [
   uniqueNames,
   knownHosts,
   loopbackOnly,
+  oneAuthority,
+  proxyBefore,
   eitherOwnOrForeign,
   knownStores,
   ownFoldersAndPorts,

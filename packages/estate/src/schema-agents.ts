@@ -4,6 +4,7 @@
  * other keys are filled in by `to-agents.ts`.
  */
 import { z } from 'zod';
+import { acts } from './schema-acts.ts';
 import { address, databaseRule, duration, name, path, port, text } from './schema-values.ts';
 
 export const userRule = {
@@ -189,5 +190,6 @@ export const agent = z
       .optional()
       .describe('Where deployments, backups and jobs are told: `POST /api/v1/changes`.'),
     sendTo: sendTo.optional(),
+    acts: acts.optional(),
   })
   .describe('The process that watches a host and what runs there.');

@@ -3,6 +3,8 @@
  * kept). A store is either one that Coequal runs on a host of the estate, or a foreign one by its address.
  */
 import { z } from 'zod';
+import { line } from './schema-acts.ts';
+import { identityKeys } from './schema-identity.ts';
 import { duration, MiB, name, path, port, size, TiB, text } from './schema-values.ts';
 
 const urlRule = {
@@ -80,7 +82,7 @@ export const platform = z
     name: name('Name of the platform, unique in the estate.', 'platform-north'),
     host: name('Host that runs it.', 'north-1'),
     address: text(
-      'Address it listens on. There is no identity yet, so it must be one of loopback.',
+      'Address it listens on: one of loopback. Others reach it through a proxy with TLS, under its `url`.',
       {
         pattern: /^[0-9a-fA-F.:]{2,45}$/,
         message: 'is not an address',
@@ -108,11 +110,13 @@ export const platform = z
       'Knowledge file that incidents are compared with, and that confirmed ones are added to.',
       '/var/lib/coequal/knowledge.json',
     ).optional(),
+    line: line.optional(),
     weights: path(
       'File of `coequal diagnose weigh`: how much each witness of a diagnosis counts; the shipped weights unless given.',
       '/etc/coequal/weights.json',
     ).optional(),
     agentTokenFile: tokenFile('the token that agents and other senders show'),
+    ...identityKeys,
     liveMinutes: z.int().min(2).max(120).default(15).describe('Minutes of every signal that stay in memory.'),
     liveSignals: z.int().min(1_000).max(2_000_000).default(400_000).describe('Signals that stay in memory at most.'),
     liveMemory: size('Memory for them at most.', { least: 64 * MiB, most: TiB }, '1GiB').prefault('1GiB'),

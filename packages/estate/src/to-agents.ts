@@ -13,6 +13,7 @@ import type {
   WatchedDatabase,
 } from './model-agents.ts';
 import type { agent } from './schema-agents.ts';
+import { formatActs, toActs } from './to-acts.ts';
 
 type FileAgent = z.output<typeof agent>;
 
@@ -20,7 +21,7 @@ export const usualAgentPort = 9_361;
 
 export const toAgent = (file: FileAgent): Agent => {
   const { name = file.host, port = usualAgentPort, stateFolder = `/var/lib/coequal/agents/${name}`, ...rest } = file;
-  const { timePort, cgroup, devices, mounts, interfaces, databaseAccount, webhook, sendTo } = rest;
+  const { timePort, cgroup, devices, mounts, interfaces, databaseAccount, webhook, sendTo, acts } = rest;
   return {
     name,
     host: rest.host,
@@ -38,6 +39,7 @@ export const toAgent = (file: FileAgent): Agent => {
     scrapes: rest.scrapes.map(toScrape),
     ...(webhook === undefined ? {} : { webhook }),
     ...(sendTo === undefined ? {} : { sendTo: toSendTo(sendTo) }),
+    ...(acts === undefined ? {} : { acts: toActs(acts) }),
   };
 };
 
@@ -108,8 +110,9 @@ const toCertificates = ({
 });
 
 /** As the file says it. */
-export const formatAgent = ({ databases, logs, scrapes, ...agent }: Agent): object => ({
+export const formatAgent = ({ databases, logs, scrapes, acts, ...agent }: Agent): object => ({
   ...agent,
+  ...(acts === undefined ? {} : { acts: formatActs(acts) }),
   ...(databases.length === 0 ? {} : { databases }),
   ...(logs.length === 0 ? {} : { logs }),
   ...(scrapes.length === 0

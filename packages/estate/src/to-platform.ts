@@ -1,11 +1,27 @@
 /** Platforms and stores of a file whose shape is right, as the model has them: defaults that depend on other keys are filled in. */
-import type { MetricStore, Platform } from './model-platform.ts';
+import type { GroupRole, LdapDirectory, MetricStore, OidcProvider, Platform } from './model-platform.ts';
 import type { EstateFile } from './schema.ts';
+import { toLine } from './to-acts.ts';
 
 const withoutEndingSlash = (path: string): string => path.replaceAll(/\/+/g, '/').replace(/(?<=.)\/$/, '');
 
 export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
-  const { store, coarseStore, knowledge, weights, agentTokenFile, liveMemory, stateFolder, webhooks, ...rest } = file;
+  const {
+    store,
+    coarseStore,
+    knowledge,
+    weights,
+    agentTokenFile,
+    liveMemory,
+    stateFolder,
+    webhooks,
+    line,
+    url,
+    keyRing,
+    ldap,
+    oidc,
+    ...rest
+  } = file;
   return {
     ...rest,
     stateFolder: withoutEndingSlash(stateFolder ?? `/var/lib/coequal/platforms/${file.name}`),
@@ -20,8 +36,40 @@ export const toPlatform = (file: EstateFile['platforms'][number]): Platform => {
     ...(knowledge === undefined ? {} : { knowledge }),
     ...(weights === undefined ? {} : { weights }),
     ...(agentTokenFile === undefined ? {} : { agentTokenFile }),
+    ...(line === undefined ? {} : { line: toLine(line) }),
+    ...(url === undefined ? {} : { url }),
+    ...(keyRing === undefined ? {} : { keyRing }),
+    ...(ldap === undefined ? {} : { ldap: toLdap(ldap) }),
+    ...(oidc === undefined ? {} : { oidc: toOidc(oidc) }),
   };
 };
+
+const toGroupRole = ({
+  group,
+  role,
+  services,
+  sites,
+}: NonNullable<EstateFile['platforms'][number]['ldap']>['roles'][number]): GroupRole => ({
+  ...{ group, role, services: services ?? '*', sites: sites ?? '*' },
+});
+
+const toLdap = ({
+  authority,
+  pollEvery,
+  roles,
+  ...rest
+}: NonNullable<EstateFile['platforms'][number]['ldap']>): LdapDirectory => ({
+  ...rest,
+  ...(authority === undefined ? {} : { authority }),
+  roles: roles.map(toGroupRole),
+  pollMs: pollEvery,
+});
+
+const toOidc = ({ pollEvery, roles, ...rest }: NonNullable<EstateFile['platforms'][number]['oidc']>): OidcProvider => ({
+  ...rest,
+  roles: roles.map(toGroupRole),
+  pollMs: pollEvery,
+});
 
 const hour = 3_600_000;
 

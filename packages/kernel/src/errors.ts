@@ -7,6 +7,9 @@
  * never hold a secret: they are printed and logged.
  */
 
+import { accessErrors } from './errors-access.ts';
+import { handsErrors } from './errors-hands.ts';
+import { identityErrors } from './errors-identity.ts';
 import { trustErrors } from './errors-trust.ts';
 
 /** `user`: the person asked for something impossible. `operational`: the world went wrong. `bug`: we did. */
@@ -319,6 +322,9 @@ const registry = {
     advice: 'Correct the dump (it is read as the mariadb client would read it) and start again.',
   },
   ...trustErrors,
+  ...identityErrors,
+  ...accessErrors,
+  ...handsErrors,
   // Proof
   HISTORY_INVALID: {
     kind: 'user',

@@ -28,18 +28,20 @@ afterAll(async () => {
   await home.remove();
 });
 
-const platformUrl = async (lab: LabHandle): Promise<string> => {
+/** Where it is, and what lets its owner in. */
+const platformOf = async (lab: LabHandle): Promise<{ readonly url: string; readonly token: string }> => {
   const { platform, events } = await lab.snapshot();
   if (platform === null) throw new Error(`nothing watches the lab: ${JSON.stringify(events)}`);
-  return platform.url;
+  return { url: platform.url, token: (await readFile(platform.tokenFile, 'utf8')).trim() };
 };
 
 /** Every host is heard, every database tells of itself, and nothing is wrong. */
-const untilWatched = async (url: string): Promise<void> => {
+const untilWatched = async (url: string, token: string): Promise<void> => {
+  const headers = { authorization: `Bearer ${token}` };
   let last = '';
   const wait = { what: 'A lab that is watched and well', deadlineMs: patienceMs, everyMs: 250, last: () => last };
   await until(systemClock, wait, async () => {
-    const seen = overview.parse(await (await fetch(`${url}/api/v1/overview`)).json());
+    const seen = overview.parse(await (await fetch(`${url}/api/v1/overview`, { headers })).json());
     const { level, openIncidents, hosts, instances } = seen;
     last = JSON.stringify({ level, openIncidents, hosts, instances });
     return level === 'fine' && openIncidents === 0 && [...hosts, ...instances].every((one) => one.level === 'fine');
@@ -89,9 +91,9 @@ test('a killed database is one incident with its cause and place, and its return
     { name, sites: 3, keep: false, hosts: false, workload: false, gateways: 0, operations: true, detach: true },
     silent,
   );
-  const url = await platformUrl(lab);
-  const platform = platformAt(url, new AbortController().signal);
-  await untilWatched(url);
+  const { url, token } = await platformOf(lab);
+  const platform = platformAt(url, token, new AbortController().signal);
+  await untilWatched(url, token);
 
   const instance = doorAt(await lab.snapshot(), 'west', 'direct').name;
   const killedMs = systemClock.now();

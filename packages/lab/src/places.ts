@@ -62,5 +62,7 @@ export const agentSocket = (folder: string, index: number): string => `${folder}
 /** Where a site's agent reaches what it sends to. */
 export const operationsSocket = (folder: string, index: number, what: 'platform' | 'store'): string =>
   `${folder}/${what}-${index}.sock`;
+/** The token with which whoever owns the lab asks its platform; for him alone. */
+export const platformTokenFile = (folder: string): string => `${folder}/platform.token`;
 /** Where this machine reaches the platform. */
 export const platformSocket = (folder: string): string => `${folder}/platform.sock`;

@@ -23,7 +23,7 @@ export type LabSnapshot = {
   /** The authority's certificate, for clients that verify. */
   readonly authorityPath: string | null;
   /** Null: nothing watches the lab. */
-  readonly platform: { readonly url: string } | null;
+  readonly platform: { readonly url: string; readonly tokenFile: string } | null;
 };
 
 export type LabEvent = { readonly at: number; readonly site: string | null; readonly text: string };

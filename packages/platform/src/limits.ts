@@ -109,9 +109,22 @@ export const limits = {
       read: { perSecond: 200, burst: 400 },
       search: { perSecond: 20, burst: 40 },
       act: { perSecond: 20, burst: 100 },
+      /** What reads or writes all there is. */
+      rare: { perSecond: 0.02, burst: 3 },
+      /** All that comes from one address, before it is known who asks: a bank may have one proxy for everybody. */
+      source: { perSecond: 10_000, burst: 20_000 },
+      /** Refusals of one asker that are recorded; more are counted. */
+      refusals: { perSecond: 1, burst: 60 },
     },
+    /** Askers whose rates are remembered. */
+    askers: 20_000,
+    /** Answers that are kept for requests that are made again with the same key. */
+    once: { forMs: 24 * 60 * 60_000, kept: 5_000, keyLength: 200 },
+    /** How often a stream looks whether its reader is still let in; before each event it looks as well. */
+    streamCheckMs: 2_000,
     requestMs: 30_000,
-    streams: 100,
+    /** Readers that stay connected: every phone of a large bank on call, and its screens. */
+    streams: 600,
     /** Events that wait for a slow reader; beyond it the reader is let go and comes back with Last-Event-ID. */
     streamBacklog: 1_000,
     /** Events that are kept for readers that come back. */

@@ -1,17 +1,19 @@
 /** The real process: what it told of is there after a kill at any moment, whole, and goes on; what is wrong at the start is one line. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { incidentPage } from '@coequal/contract';
-import { formatEstate } from '@coequal/estate';
+import { estateOrThrow, formatEstate } from '@coequal/estate';
 import { seededRandom, systemClock, until } from '@coequal/kernel';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { tryEstate } from './testing.ts';
+import { addServiceAccountOffline } from './adapters/offline.ts';
+import { platformSettings } from './settings.ts';
+import { everywhere, tryEstate } from './testing.ts';
 
 const program = fileURLToPath(new URL('./main.ts', import.meta.url));
 let folder = '';
@@ -61,8 +63,16 @@ const start = (config: string, ...flags: readonly string[]) => {
 
 const deadline = { deadlineMs: 60_000, everyMs: 20 };
 
-const listed = async (url: string) =>
-  incidentPage.parse(await (await fetch(`${url}/api/v1/incidents?limit=500`)).json()).items;
+/** Somebody who may look; made at the machine, before the platform runs. */
+const letIn = async (config: string) => {
+  const settings = platformSettings(estateOrThrow(readFileSync(config, 'utf8'), config), undefined);
+  const wanted = { name: 'looker', grants: [everywhere('viewer')], lifeMs: 3_600_000 };
+  const token = await addServiceAccountOffline(settings, wanted, { clock: systemClock, user: 'test' });
+  return { authorization: `Bearer ${token}` };
+};
+
+const listed = async (url: string, headers: { readonly authorization: string }) =>
+  incidentPage.parse(await (await fetch(`${url}/api/v1/incidents?limit=500`, { headers })).json()).items;
 
 const serving = (url: string) =>
   until(systemClock, { what: 'An answer of the platform', ...deadline }, async () =>
@@ -83,17 +93,18 @@ test('what was told of survives kills at any moment, and goes on as it was', asy
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const config = writeEstate(port);
+  const looker = await letIn(config);
   const random = seededRandom(7);
   const seen = new Map<string, string>();
   for (let round = 0; round < 4; round += 1) {
     const { child } = start(config);
     await serving(url);
-    const before = await listed(url);
+    const before = await listed(url, looker);
     for (const [id, title] of seen) expect(before.find((one) => one.id === id)?.title).toBe(title);
     for (let index = 0; index < 30; index += 1) await postAlert(url, round * 30 + index);
     const known = seen.size;
     await until(systemClock, { what: 'New incidents', ...deadline }, async () => {
-      for (const { id, title } of await listed(url)) seen.set(id, title);
+      for (const { id, title } of await listed(url, looker)) seen.set(id, title);
       return seen.size > known;
     });
     await systemClock.sleep(random.below(30));
@@ -102,7 +113,7 @@ test('what was told of survives kills at any moment, and goes on as it was', asy
   }
   start(config);
   await serving(url);
-  const after = await listed(url);
+  const after = await listed(url, looker);
   expect(after.filter(({ id }) => seen.has(id))).toHaveLength(seen.size);
   expect(new Set(after.map(({ id }) => id)).size).toBe(after.length);
   expect(after.every(({ state }) => state === 'open')).toBe(true);
@@ -125,11 +136,13 @@ test('webhooks are told of what fires, with the incident it belongs to, and the 
   const hook = typeof address === 'object' && address !== null ? address.port : 0;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const { child } = start(writeEstate(port, { webhooks: [{ url: `http://127.0.0.1:${hook}/hook`, resolved: true }] }));
+  const config = writeEstate(port, { webhooks: [{ url: `http://127.0.0.1:${hook}/hook`, resolved: true }] });
+  const looker = await letIn(config);
+  const { child } = start(config);
   await serving(url);
   await postAlert(url, 1);
   await until(systemClock, { what: 'A message to the webhook', ...deadline }, () => told.length > 0);
-  const [incident] = await listed(url);
+  const [incident] = await listed(url, looker);
   expect(told[0]).toMatchObject({
     ...{ version: '4', status: 'firing' },
     alerts: [{ labels: { alertname: 'Alert1' }, annotations: { incident: incident?.id } }],

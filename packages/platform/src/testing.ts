@@ -2,6 +2,9 @@
 import type { Incident } from '@coequal/contract';
 import { type Estate, estateOrThrow } from '@coequal/estate';
 import { type LiveWindow, labelsOf, type Sample } from '@coequal/signals';
+import type { AuditEntry } from '@coequal/trust';
+import type { ServiceAccounts } from './access/service-accounts.ts';
+import type { Grant } from './access/subject.ts';
 import { makePlaces } from './places.ts';
 import { type Finding, findingKey, placeLabels } from './watch/finding.ts';
 
@@ -66,4 +69,20 @@ export const tell = (
     timeMs: second * 1_000,
   }));
   window.ingest(samples, second * 1_000);
+};
+
+/** The header of a service account that was made for this test. */
+export const bearerOf = (
+  accounts: ServiceAccounts,
+  name: string,
+  ...grants: readonly Grant[]
+): { readonly authorization: string } => ({
+  authorization: `Bearer ${accounts.add({ name, grants, lifeMs: 3_600_000, by: 'test' }).token}`,
+});
+export const everywhere = (role: Grant['role']): Grant => ({ role, services: '*', sites: '*' });
+
+/** An audit that remembers what was written. */
+export const tryAudit = () => {
+  const entries: AuditEntry[] = [];
+  return { entries, write: (entry: AuditEntry) => Promise.resolve(void entries.push(entry)) };
 };

@@ -17,6 +17,7 @@ export { type HeardAlert, payloadOf, readWebhook } from './alerts/payload.ts';
 export { endSilence, keptSilences, type Silence, silencedBy, silenceLimits } from './alerts/silences.ts';
 export * from './collecting.ts';
 export { type BlockingTree, blockingTrees, type LockWait } from './database/blocking.ts';
+export { maskLiterals } from './database/mask.ts';
 export { collectorAccount } from './mariadb/grants.ts';
 export { type NamedRow, readGlobalStatus, readGlobalVariables } from './mariadb/status.ts';
 export { postgresCollectorAccount } from './postgres/grants.ts';

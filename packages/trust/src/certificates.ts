@@ -65,11 +65,22 @@ export const issueCertificate = async (
   request: CertificateRequest,
   clock: Clock,
 ): Promise<Credentials> => {
+  const keys = await makeKeys();
+  const certificate = await issueFor(authority, request, keys.publicKey, clock);
+  return { certificate, key: await privatePem(keys.privateKey) };
+};
+
+/** Issues a certificate for a key that somebody else holds. It never outlives its authority. Throws CERTIFICATE_REFUSED. */
+export const issueFor = async (
+  authority: Authority,
+  request: CertificateRequest,
+  publicKey: webcrypto.CryptoKey,
+  clock: Clock,
+): Promise<string> => {
   checkRequest(request);
   const issuer = await readAuthority(authority);
   const { notBefore, notAfter } = validity(clock, request.days);
   if (issuer.certificate.notAfter.getTime() <= clock.now()) throw refused('the authority itself has expired');
-  const keys = await makeKeys();
   const certificate = await x509.X509CertificateGenerator.create(
     {
       serialNumber: serialNumber(),
@@ -77,14 +88,14 @@ export const issueCertificate = async (
       issuer: issuer.certificate.subjectName,
       notBefore,
       notAfter: new Date(Math.min(notAfter.getTime(), issuer.certificate.notAfter.getTime())),
-      publicKey: keys.publicKey,
+      publicKey,
       signingKey: issuer.signingKey,
       signingAlgorithm: algorithm,
-      extensions: await leafExtensions(request, keys.publicKey, issuer.certificate.publicKey),
+      extensions: await leafExtensions(request, publicKey, issuer.certificate.publicKey),
     },
     webcrypto,
   );
-  return { certificate: pem(certificate), key: await privatePem(keys.privateKey) };
+  return pem(certificate);
 };
 
 const leafExtensions = async (

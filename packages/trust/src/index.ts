@@ -1,4 +1,5 @@
 /** Trust: certificates, canonical JSON, signatures, hashes, keys, what is sealed with them, and the audit. */
+export { readPrivate } from './adapters/private-file.ts';
 export {
   changeSealedStore,
   readSealedStore,
@@ -24,6 +25,9 @@ export {
   issueCertificate,
   makeAuthority,
 } from './certificates.ts';
+export { certificateLifetimeMs, isRenewalDue, standingOf, type Validity, validityOf } from './enrolment/lifetime.ts';
+export { agentHostName, agentOfCertificate, lineName } from './enrolment/names.ts';
+export { answerRequest, makeRequest } from './enrolment/request.ts';
 export { sha256Hex } from './hash.ts';
 export {
   ensureKey,

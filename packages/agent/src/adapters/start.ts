@@ -20,9 +20,14 @@ export type Checked = { readonly settingsFile: string; readonly compiledFolder: 
 const impossible = 2;
 /**
  * Most of what a round makes is thrown away in it: a small place for what is new keeps the process small, and one thread is enough to
- * clear it.
+ * clear it. One is enough to compile, too: each keeps what it once needed.
  */
-const flags: readonly string[] = ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=256'];
+const flags: readonly string[] = [
+  '--max-semi-space-size=1',
+  '--single-threaded-gc',
+  '--max-old-space-size=256',
+  '--v8-pool-size=1',
+];
 
 /** Resolves with an exit code where there is nothing to become: a check alone, or something wrong, which has been said. */
 export const startInPlace = async ({ argv, checkFile, serveFile, environment }: StartOptions): Promise<number> => {

@@ -6,6 +6,7 @@ import type { Outcome } from '../program.ts';
 import { readEstate } from '../read-estate.ts';
 import { oneOf } from '../values.ts';
 import type { World } from '../world.ts';
+import { addActing } from './agent-acting.ts';
 
 type RunFlags = { readonly config?: string; readonly host?: string; readonly check?: true; readonly json?: true };
 
@@ -44,6 +45,7 @@ export const addAgentCommands = (program: Command, world: World, outcome: Outcom
       outcome.code = await run(world, flags);
     });
   addChange(agent, world);
+  addActing(agent, world, outcome);
 };
 
 const run = async (world: World, { config, host, check, json }: RunFlags): Promise<number> => {

@@ -7,6 +7,7 @@ import type { StoredSeries } from '@coequal/diagnosis';
 import { type Estate, hostNamed } from '@coequal/estate';
 import { fail, reasonOf } from '@coequal/kernel';
 import { exitCodes } from '../failure.ts';
+import { credentialsOf } from '../platform-client.ts';
 import { readEstate } from '../read-estate.ts';
 import type { World } from '../world.ts';
 
@@ -17,6 +18,7 @@ export type StoredFlags = {
   readonly store?: string;
   readonly config: string;
   readonly platform?: string;
+  readonly tokenFile?: string;
   readonly knowledge?: string;
   readonly weights?: string;
   readonly json?: true;
@@ -49,7 +51,10 @@ export const runStored = async (world: World, flags: StoredFlags): Promise<numbe
     nowMs: to,
     window,
     triggers: at === undefined ? [] : [{ name: 'noticed', place: {}, startedMs: at }],
-    changes: flags.platform === undefined ? [] : await readChanges(world, flags.platform, from - changesBeforeMs, to),
+    changes:
+      flags.platform === undefined
+        ? []
+        : await readChanges(world, flags.platform, flags.tokenFile, from - changesBeforeMs, to),
     logs: [],
     details: new Map(),
     estate,
@@ -114,6 +119,7 @@ const changeBytes = 8 * 2 ** 20;
 const readChanges = async (
   world: World,
   platform: string,
+  tokenFile: string | undefined,
   fromMs: number,
   toMs: number,
 ): Promise<readonly ChangeEvent[]> => {
@@ -123,10 +129,12 @@ const readChanges = async (
       { reason: `the changes of ${platform}: ${reason}` },
       error === undefined ? {} : { cause: error },
     );
+  const headers = await credentialsOf(world, tokenFile);
   const query = new URLSearchParams({ fromMs: String(fromMs), toMs: String(toMs), limit: String(changeLimit) });
   let text: string;
   try {
     const answer = await fetch(`${platform.replace(/\/+$/, '')}/api/v1/changes?${query}`, {
+      headers,
       redirect: 'error',
       signal: AbortSignal.any([world.interrupted, AbortSignal.timeout(deadlineMs)]),
     });

@@ -71,6 +71,7 @@ export const addDiagnoseCommands = (program: Command, world: World, outcome: Out
     .option('--config <file>', 'the estate file', 'coequal.yaml')
     .option('--store <url>', 'the store to ask; that of the estate file unless given')
     .option('--platform <url>', 'a platform, for what was changed')
+    .option('--token-file <file>', 'file with the token that the platform asks for; COEQUAL_TOKEN_FILE unless given')
     .option('--weights <file>', 'a file that `coequal diagnose weigh` wrote')
     .option('--json', 'print one line a case: {id, window, causes, unknown}; of a store, the diagnosis')
     .addHelpText(

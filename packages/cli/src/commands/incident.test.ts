@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Incident } from '@coequal/contract';
+import type { Incident, Plan, PlanRun } from '@coequal/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runIn } from '../testing.ts';
 import { topData, topOverview } from '../view/top-testing.ts';
@@ -53,12 +53,33 @@ const incident: Incident = {
   timeline: [{ atMs: 0, what: 'opened', text: 'it began' }],
 };
 
+const plan: Plan = {
+  ...{ version: 1, estate: 'try', incident: 'i-1', cause: 'slow applier', place: { instance: 'bank-north' } },
+  ...{ why: 'The group waits for it.\u001b[2J', class: 'C1', madeAtMs: 0, untilMs: 900_000 },
+  steps: [
+    {
+      ...{ agent: 'north-1', action: { type: 'instance-desync', instance: 'bank-north' }, class: 'C1' },
+      ...{ does: 'Let the group go on.', check: 'wsrep_desync is ON.', deadlineMs: 60_000 },
+      needs: [{ kind: 'serving', service: 'bank', least: 2, without: ['bank-north'] }],
+      undo: { type: 'instance-resync', instance: 'bank-north' },
+    },
+  ],
+};
+const planRun: PlanRun = {
+  ...{ id: 'run-1', digest: 'd', plan, by: ['ann'], state: 'stopped', words: 'Step 1 ended as refused.', startedMs: 0 },
+  ...{ stopping: false, steps: [{ key: 'run-1-1', state: 'ended', outcome: 'refused', words: 'It is not so.' }] },
+};
+
 const asked: string[] = [];
 let server: Server;
 let url = '';
 
 const answers: Readonly<Record<string, unknown>> = {
   'GET /api/v1/incidents/i-1': incident,
+  'GET /api/v1/incidents/i-1/plan': { kind: 'plan', plan, digest: 'a'.repeat(64) },
+  'GET /api/v1/incidents/i-3/plan': { kind: 'none', reason: 'It is outside of what an agent can put right.' },
+  'GET /api/v1/plan-runs/run-1': planRun,
+  'POST /api/v1/plan-runs': { ...planRun, state: 'running' },
   'GET /api/v1/incidents/i-3': { ...incident, id: 'i-3', confirmedCause: 'missing index' },
   'POST /api/v1/incidents/i-1/acknowledge': { ...incident, state: 'acknowledged' },
   'POST /api/v1/incidents/i-1/confirm': { ...incident, confirmedCause: 'missing index' },
@@ -122,6 +143,30 @@ test('one incident is told with cause, evidence and story, and nothing in it dri
   expect(out).toContain('rows scanned per query 5000 (before 10)');
   expect(out).not.toContain('\u001b');
   expect(JSON.parse((await run('incident', 'show', '--json')).out)).toEqual(incident);
+});
+
+test('a plan is shown with what must hold, what is checked and the way back, and nothing is done', async () => {
+  const { code, out } = await run('incident', 'plan', 'i-1');
+  expect(code).toBe(0);
+  expect(out).toContain('1. Let the group go on.  [agent north-1]');
+  expect(out).toContain('before: 2 other instances of bank serve');
+  expect(out).toContain('way back: instance-resync bank-north');
+  expect(out).not.toContain('\u001b');
+  expect(asked.at(-1)).toMatch(/^GET /);
+  const none = await run('incident', 'plan', 'i-3');
+  expect([none.code, none.out]).toEqual([1, 'No plan. It is outside of what an agent can put right.\n']);
+});
+
+test('a plan is carried out as it was shown, with a reason, and told step by step', async () => {
+  expect((await run('incident', 'plan', 'i-1', '--carry-out')).told).toContain('Say why');
+  expect(asked.some((line) => line.startsWith('POST /api/v1/plan-runs'))).toBe(false);
+  const begun = await run('incident', 'plan', 'i-1', '--carry-out', '--reason', 'it lags');
+  expect([begun.code, begun.out]).toEqual([0, expect.stringContaining('run-1 is running.')]);
+  const [, , sent = ''] = /^(POST \S+) (.*)$/.exec(asked.at(-1) ?? '') ?? [];
+  expect(JSON.parse(sent)).toEqual({ plan });
+  const told = await run('incident', 'run', 'run-1');
+  expect(told.code).toBe(1);
+  expect(told.out).toContain('run-1 is stopped. Step 1 ended as refused.\n1. refused: Let the group go on.');
 });
 
 test('what people do is sent with who they are', async () => {

@@ -12,6 +12,7 @@ import { formatTable } from '../table.ts';
 import { oneOf, silenceMs, wholeNumber } from '../values.ts';
 import { printable } from '../view/text.ts';
 import type { World } from '../world.ts';
+import { addPlan, addRun } from './incident-plan.ts';
 import { ageText, incidentLines, incidentText } from './incident-text.ts';
 
 type Flags = PlatformFlags & { readonly json?: true };
@@ -21,7 +22,8 @@ export const withPlatform = (command: Command): Command =>
   command
     .option('--platform <url>', 'address of the platform, like http://127.0.0.1:9620')
     .option('--config <file>', 'the estate file that names the platform')
-    .option('--lab <name>', 'the lab whose platform is meant when neither is given', 'lab');
+    .option('--lab <name>', 'the lab whose platform is meant when neither is given', 'lab')
+    .option('--token-file <file>', 'file with the token that says who asks; COEQUAL_TOKEN_FILE unless given');
 
 export const addIncidentCommands = (program: Command, world: World, outcome: Outcome): void => {
   const group = program
@@ -29,6 +31,8 @@ export const addIncidentCommands = (program: Command, world: World, outcome: Out
     .summary('look at incidents, and say what was seen, done and found')
     .description('Speaks to a platform over its API. Without --platform or --config it is the one of the lab.');
   addLooking(group, world, outcome);
+  addPlan(withPlatform(group.command('plan')), world, outcome, newest);
+  addRun(withPlatform(group.command('run')), world, outcome);
   addDoing(group, world);
   addSilences(group, world);
 };
@@ -125,7 +129,7 @@ const newest = async (client: Awaited<ReturnType<typeof platformClient>>): Promi
   return found.id;
 };
 
-/** Who says it: until there is identity, the name that the person works under. */
+/** For whom a service account speaks: the name that the person works under. Of people the platform knows better. */
 const byOf = (world: World, { by }: Doing): string =>
   by ?? world.environment['USER'] ?? world.environment['LOGNAME'] ?? 'somebody';
 
@@ -134,7 +138,7 @@ const addDoing = (group: Command, world: World): void => {
     const command = withPlatform(group.command(name))
       .summary(summary)
       .argument('<id>', 'id of the incident')
-      .option('--by <name>', 'who says it; the user of this session unless given')
+      .option('--by <name>', 'for whom a service account says it; the user of this session unless given')
       .option('--json', 'print the incident');
     if (argument !== undefined) command.argument(...argument);
     return command;
@@ -189,10 +193,11 @@ const addSilences = (group: Command, world: World): void => {
     .description('What is silenced is still an incident, with its diagnosis; nobody is called.')
     .argument('<matchers>', 'which alerts: instance="north-db-1",alertname=~"Disk.*"')
     .requiredOption('--comment <words>', 'why')
-    .option('--for <duration>', 'how long', silenceMs, 3_600_000)
-    .option('--by <name>', 'who says it; the user of this session unless given')
+    .option('--for <duration>', 'how long; above an hour with a fresh factor and a reason', silenceMs, 3_600_000)
+    .option('--reason <words>', 'why it has to be longer than an hour')
+    .option('--by <name>', 'for whom a service account says it; the user of this session unless given')
     .option('--json', 'print {silenceID}')
-    .addHelpText('after', '\nExample: coequal incident silence \'instance="north-db-1"\' --for 2h --comment "new disk"')
+    .addHelpText('after', '\nExample: coequal incident silence \'instance="north-db-1"\' --for 1h --comment "new disk"')
     .action(async (matchers: string, flags: Doing & { readonly for: number; readonly comment: string }) => {
       const parsed = parseMatchers(matchers);
       if (!parsed.ok)

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,8 @@ const names = ['cache-1', 'cache-2'] as const;
 const children: ChildProcess[] = [];
 let folder = '';
 let url = '';
+/** Of somebody who may look; made at the machine, before the platform runs. */
+let token = '';
 let redis: FoundCompanion;
 const ports: Record<string, { readonly engine: number; readonly exporter: number }> = {};
 
@@ -59,7 +61,7 @@ const waitFor = <T>(what: string, probe: () => Promise<T | undefined | false>): 
 
 const asked = async (path: string): Promise<unknown> => {
   try {
-    return await (await fetch(`${url}${path}`)).json();
+    return await (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })).json();
   } catch (error) {
     // It does not listen yet.
     if (error instanceof TypeError) return undefined;
@@ -76,6 +78,7 @@ const overviewWhere = (what: string, holds: (found: Overview) => boolean): Promi
 const top = async (): Promise<{ readonly code: number | null; readonly text: string }> => {
   const child = spawn(process.execPath, [program, 'top', '--once', '--platform', url], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, COEQUAL_TOKEN_FILE: join(folder, 'looker.token') },
   });
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -129,6 +132,12 @@ platforms: [{ name: watch, host: north-1, port: ${platform}, stateFolder: ${fold
     run([redis.files[0], `-redis.addr=redis://127.0.0.1:${engine}`, `-web.listen-address=127.0.0.1:${exporter}`]);
   }
   const config = join(folder, 'coequal.yaml');
+  const added = run([
+    ...[process.execPath, program, 'service-account', 'add', 'looker', '--role', 'viewer', '--at-machine'],
+    ...['--config', config, '--write', join(folder, 'looker.token')],
+  ]);
+  await once(added, 'exit');
+  token = readFileSync(join(folder, 'looker.token'), 'utf8').trim();
   for (const of of ['platform', 'agent']) run([process.execPath, program, of, '--config', config]);
 });
 

@@ -22,6 +22,7 @@ export type CompanionName =
   | 'prometheus'
   | 'pymysql'
   | 'redis'
+  | 'slapd'
   | 'softhsm'
   | 'sysbench'
   | 'victoria-metrics';
@@ -42,6 +43,11 @@ export const companions: Readonly<Record<CompanionName, Companion>> = {
     packages: [],
     alone: [['victoria-metrics']],
     files: ['usr/bin/victoria-metrics'],
+  },
+  slapd: {
+    packages: [],
+    alone: [['slapd'], ['libldap-2.5-0', 'libldap2'], ['libodbc2'], ['libltdl7'], ['libsasl2-2'], ['libwrap0']],
+    files: ['usr/sbin/slapd', 'usr/lib/ldap/back_mdb.so', 'etc/ldap/schema/core.schema'],
   },
   softhsm: {
     packages: [],

@@ -5,7 +5,7 @@ export {
   arbitratorDriver,
 } from './adapters/arbitrator.ts';
 export { type GaleraDriver, type GaleraDriverOptions, galeraDriver } from './adapters/driver.ts';
-export { isAlive, type Launch, runToEnd, signal, signalGroup, startProcess } from './adapters/process.ts';
+export { isAlive, type Launch, runToEnd, signal, signalGroup, startProcess, startTicks } from './adapters/process.ts';
 export { makeSeed, newPassword, plantSeed, type SeedAccount, type SeedTools } from './adapters/seed.ts';
 export { connectSql, type Sql, type SqlTarget } from './adapters/sql.ts';
 export { agreeOnMembers } from './agreement.ts';

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { findCompanion, type RunningStores, runStores } from '@coequal/engines';
 import { formatEstate } from '@coequal/estate';
 import { type Clock, type Log, reasonOf } from '@coequal/kernel';
+import { addServiceAccountOffline, platformSettings } from '@coequal/platform';
 import type { Fault } from '@coequal/proof';
 import { writeSecretFile } from '@coequal/trust';
 import { type LabDefinition, smallHeap } from '../definition.ts';
@@ -14,7 +15,7 @@ import { type Relay, startRelay } from '../gateways/relays.ts';
 import { agentFolder, operationsFile, withOperations } from '../operations/estate.ts';
 import { type Gate, openGate } from '../operations/gate.ts';
 import { type Kept, keep } from '../operations/keeper.ts';
-import { agentSocket, operationsSocket } from '../places.ts';
+import { agentSocket, operationsSocket, platformTokenFile } from '../places.ts';
 import type { Stage, StageSite } from './stage.ts';
 
 export type Operations = {
@@ -37,6 +38,8 @@ export type OperationsTools = {
 };
 
 const mebi = 2 ** 20;
+/** Longer than a lab lives. */
+const tokenLifeMs = 90 * 86_400_000;
 const reviveEveryMs = 1_000;
 const storeDeadlineMs = 30_000;
 const agentProgram = (): string => fileURLToPath(import.meta.resolve('@coequal/agent/main'));
@@ -55,6 +58,7 @@ export const runOperations = (tools: OperationsTools): Operations => {
   let stores: RunningStores | undefined;
   let platform: Kept | undefined;
   let whole = false;
+  let watchedEstate = definition.estate;
   const watched = () => stage.sites.filter(({ drivers }) => drivers.length > 0);
   const hostOf = (site: string): string =>
     definition.estate.sites.find(({ name }) => name === site)?.hosts[0]?.name ?? site;
@@ -63,7 +67,7 @@ export const runOperations = (tools: OperationsTools): Operations => {
     if (operations === null) return;
     const passwordFile = `${folder}/agent.password`;
     await writeSecretFile(passwordFile, `${stage.agent.password}\n`);
-    const estate = withOperations(definition.estate, {
+    watchedEstate = withOperations(definition.estate, {
       folder,
       ...operations,
       agentPort: (site) => operations.agentPorts[site] ?? 0,
@@ -73,7 +77,7 @@ export const runOperations = (tools: OperationsTools): Operations => {
       account: { user: stage.agent.user, passwordFile },
       authority: stage.service.tls ? stage.authorityPath : undefined,
     });
-    await writeSecretFile(operationsFile(folder), formatEstate(estate, 'The lab as what watches it sees it.'));
+    await writeSecretFile(operationsFile(folder), formatEstate(watchedEstate, 'The lab as what watches it sees it.'));
   };
 
   const openStores = async (): Promise<void> => {
@@ -111,9 +115,26 @@ export const runOperations = (tools: OperationsTools): Operations => {
     await Promise.all(stores.stores.map((store) => store.untilServing(storeDeadlineMs)));
   };
 
+  /** Whoever owns the lab's folder may look at it and attend to its incidents; each start makes another token. */
+  const letOwnerIn = async (): Promise<void> => {
+    const wanted = {
+      name: 'lab',
+      grants: [{ role: 'operator', services: '*', sites: '*' }],
+      lifeMs: tokenLifeMs,
+    } as const;
+    const user = tools.environment['USER'] ?? tools.environment['LOGNAME'] ?? 'lab';
+    const token = await addServiceAccountOffline(platformSettings(watchedEstate, 'platform'), wanted, {
+      clock,
+      user,
+      log,
+    });
+    await writeSecretFile(platformTokenFile(folder), `${token}\n`);
+  };
+
   const openPlatform = async (): Promise<void> => {
     if (operations === null) return;
     await mkdir(`${folder}/platform`, { recursive: true, mode: 0o700 });
+    await letOwnerIn();
     platform = keep({
       name: 'the platform',
       argv: [process.execPath, platformProgram(), '--config', operationsFile(folder), '--name', 'platform'],

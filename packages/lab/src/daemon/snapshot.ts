@@ -6,6 +6,7 @@ import { type Clock, type Log, reasonOf } from '@coequal/kernel';
 import type { ClientReport, Via } from '@coequal/proof';
 import type { LabDefinition } from '../definition.ts';
 import type { GatewayDriver } from '../gateways/driver.ts';
+import { platformTokenFile } from '../places.ts';
 import type { ClientsSnapshot, GatewaySnapshot, InstanceSnapshot, LabSnapshot, SiteSnapshot } from '../snapshot.ts';
 import type { Checker } from './checker.ts';
 import { memoryOf, type Runtime, treeMemoryOf } from './runtime.ts';
@@ -161,8 +162,10 @@ export const startViewer = (tools: ViewerTools): Viewer => {
   };
 };
 
-const platformOf = ({ operations }: LabDefinition): LabSnapshot['platform'] =>
-  operations === null ? null : { url: `http://127.0.0.1:${operations.forwardPort}` };
+const platformOf = ({ operations, folder }: LabDefinition): LabSnapshot['platform'] =>
+  operations === null
+    ? null
+    : { url: `http://127.0.0.1:${operations.forwardPort}`, tokenFile: platformTokenFile(folder) };
 
 const order: readonly InstanceState[] = [
   'serving',

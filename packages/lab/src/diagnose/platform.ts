@@ -10,9 +10,11 @@ export type PlatformPort = {
 
 const answerMs = 10_000;
 
-export const platformAt = (url: string, signal: AbortSignal): PlatformPort => {
+export const platformAt = (url: string, token: string, signal: AbortSignal): PlatformPort => {
+  const headers = { authorization: `Bearer ${token}` };
   const ask = async (path: string): Promise<unknown> => {
-    const answer = await fetch(`${url}${path}`, { signal: AbortSignal.any([signal, AbortSignal.timeout(answerMs)]) });
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+    const answer = await fetch(`${url}${path}`, { headers, signal: deadline });
     if (!answer.ok) throw new Error(`the platform answers ${answer.status} to ${path}`);
     return answer.json();
   };

@@ -63,7 +63,7 @@ export const runDiagnoseDrill = async (
         healthyMs: options.healthySeconds * 1_000,
       },
       {
-        platform: platformAt(platform.url, signal),
+        platform: platformAt(platform.url, (await readFile(platform.tokenFile, 'utf8')).trim(), signal),
         fault: (fault) => lab.fault(fault),
         heal: () => lab.heal(),
         clock: systemClock,

@@ -50,6 +50,7 @@ export const withOperations = (estate: Estate, plan: OperationsPlan): Estate => 
         coarseStore: 'coarse',
         rules: plan.rules,
         webhooks: [],
+        trustedProxies: [],
         knowledge: `${plan.folder}/knowledge.json`,
         liveMinutes: 15,
         liveSignals: 50_000,

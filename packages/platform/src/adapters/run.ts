@@ -5,17 +5,25 @@
 import { type Estate, estateOrThrow, type MetricStore, maximumFileBytes } from '@coequal/estate';
 import { type Clock, CoequalError, fail, failureText, jsonLog, type Log, type Random, reasonOf } from '@coequal/kernel';
 import { formatRuleProblem, parseRuleFile, StoreClient } from '@coequal/signals';
+import { ServiceAccounts } from '../access/service-accounts.ts';
 import { type PlatformArguments, parsePlatformArguments } from '../arguments.ts';
 import { type Heart, makeHeart } from '../heart.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
+import { openIdentity } from '../identity/adapters/open.ts';
+import { readPage } from '../identity/adapters/page.ts';
+import type { Identity } from '../identity/identity.ts';
 import { limits } from '../limits.ts';
 import { startNotifier } from '../notify/adapters/notifier.ts';
 import { Silences } from '../notify/silences.ts';
+import { openPlans } from '../plans/adapters/open.ts';
 import { type PlatformSettings, platformSettings, storeUrl } from '../settings.ts';
+import { makeAccountStore, makeOnceStore } from '../store/adapters/accounts.ts';
+import { takeBackup } from '../store/adapters/backup.ts';
 import { type Database, openDatabase } from '../store/adapters/database.ts';
 import { makeDocumentStore, makeEventStore } from '../store/adapters/events.ts';
 import { makeIncidentStore } from '../store/adapters/incidents.ts';
+import { openAudit } from './audit.ts';
 import { openDiagnosing } from './diagnosing.ts';
 import { readSecret, readText } from './files.ts';
 import { watchHeadroom } from './headroom.ts';
@@ -105,6 +113,9 @@ const open = async (
 ): Promise<Opened> => {
   const { platform, estate } = settings;
   const agentToken = await secretOf(settings);
+  const audit = await openAudit(settings, clock, log);
+  closing.push(() => audit.close());
+  audit.start();
   const knowledge = openKnowledge(platform.knowledge);
   const weights = await readWeights(platform.weights);
   const documents = makeDocumentStore(database);
@@ -140,20 +151,45 @@ const open = async (
     rules = await openRules({ files: platform.rules, store: client, coarseStore, url, clock, log, counters, places });
     closing.push(() => rules?.close());
   }
-  const routes = allRoutes(version);
+  const { identity, close } = await openIdentity(
+    {
+      ...platform,
+      title: estate.name,
+      url: platform.url,
+      keyRing: platform.keyRing,
+      ldap: platform.ldap,
+      oidc: platform.oidc,
+    },
+    { database, audit, clock, log },
+  );
+  closing.push(close);
+  const plans = await openPlans({ core: heart.core, settings, audit, documents, clock, log });
+  closing.push(() => plans.close());
+  const accounts = new ServiceAccounts(makeAccountStore(database), clock);
+  const routes = allRoutes({
+    ...{ version, accounts, runs: plans.runs, people: { identity, page: readPage() } },
+    takeBackup: () => takeBackup(database, platform.stateFolder, clock.now()),
+  });
   const server = await startServer({
-    core: heart.core,
-    routes,
-    address: platform.address,
-    port: platform.port,
-    agentToken,
+    ...{ core: heart.core, routes, accounts, audit, agentToken, identify: identity.identify, from: identity.from },
+    ...{ once: makeOnceStore(database), address: platform.address, port: platform.port },
   });
   const ended = new AbortController();
   closing.push(() => ended.abort());
   heart
     .refill(ended.signal)
     .catch((error: unknown) => log('error', 'what a restart forgot was not asked for', { reason: reasonOf(error) }));
+  await tellFirstCode(identity);
   return { heart, server, rules: () => rules };
+};
+
+/** On the terminal and nowhere else: the log goes to other places, and to other people. */
+const tellFirstCode = async ({ firstCode, names }: Identity): Promise<void> => {
+  const code = await firstCode();
+  if (code !== undefined)
+    process.stderr.write(
+      `Nobody is enrolled yet. Within an hour, open ${names.origin}/identity/enrol and enter ${code}\n`,
+    );
 };
 
 const clientOf = (estate: Estate, store: MetricStore | undefined): StoreClient | undefined => {

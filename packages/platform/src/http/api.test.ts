@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openBarePlatform } from '../adapters/bare.ts';
 import { platformSettings } from '../settings.ts';
-import { tryEstate } from '../testing.ts';
+import { bearerOf, everywhere, tryAudit, tryEstate } from '../testing.ts';
 import { type Server, startServer } from './adapters/server.ts';
 import { checkRoutes, jsonRoute, noBody, nothing, type Route } from './route.ts';
 import { allRoutes } from './routes.ts';
@@ -21,14 +21,16 @@ const platform = openBarePlatform({
   settings: platformSettings(tryEstate(), undefined),
   ...{ folder, clock: systemClock, random: seededRandom(1), log: silentLog },
 });
-const { heart } = platform;
+const { heart, accounts, once, takeBackup } = platform;
+const person = bearerOf(accounts, 'ops', everywhere('operator'));
 let server: Server;
 let url = '';
 
 beforeAll(async () => {
   server = await startServer({
     core: heart.core,
-    routes: allRoutes('1'),
+    routes: allRoutes({ version: '1', accounts, takeBackup }),
+    ...{ accounts, once, audit: tryAudit() },
     address: '127.0.0.1',
     port: 0,
     agentToken: 'secret-token',
@@ -46,11 +48,11 @@ const agent = { authorization: 'Bearer secret-token' };
 const post = (path: string, body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(`${url}${path}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', ...person, ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
 const get = async <T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>> =>
-  schema.parse(await (await fetch(`${url}${path}`)).json());
+  schema.parse(await (await fetch(`${url}${path}`, { headers: person })).json());
 const refusal = async (answer: Promise<Response>) => {
   const response = await answer;
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -213,7 +215,7 @@ test('an agent is heard, and its details are told', async () => {
 
 describe('what is refused', () => {
   const cases: readonly (readonly [string, () => Promise<Response>, string])[] = [
-    ['no token', () => post('/api/v2/alerts', []), 'REQUEST_UNAUTHORISED'],
+    ['no token', () => post('/api/v2/alerts', [], { authorization: '' }), 'REQUEST_UNAUTHORISED'],
     [
       'another token',
       () => post('/api/v2/alerts', [], { authorization: 'Bearer secret-tokem' }),
@@ -232,13 +234,17 @@ describe('what is refused', () => {
     ],
     ['another shape', () => post('/api/v1/changes', { change: 'party', text: '' }, agent), 'REQUEST_INVALID'],
     ['remote write that is none', () => post('/api/v1/write', 'hello', agent), 'REQUEST_INVALID'],
-    ['an unknown path', () => fetch(`${url}/api/v1/secrets`), 'ROUTE_UNKNOWN'],
-    ['an unknown incident', () => fetch(`${url}/api/v1/incidents/none`), 'INCIDENT_UNKNOWN'],
-    ['an unknown instance', () => fetch(`${url}/api/v1/instances/none/details`), 'THING_UNKNOWN'],
-    ['a page that is too long', () => fetch(`${url}/api/v1/incidents?limit=100000`), 'REQUEST_INVALID'],
+    ['an unknown path', () => fetch(`${url}/api/v1/secrets`, { headers: person }), 'ROUTE_UNKNOWN'],
+    ['an unknown incident', () => fetch(`${url}/api/v1/incidents/none`, { headers: person }), 'INCIDENT_UNKNOWN'],
+    ['an unknown instance', () => fetch(`${url}/api/v1/instances/none/details`, { headers: person }), 'THING_UNKNOWN'],
+    [
+      'a page that is too long',
+      () => fetch(`${url}/api/v1/incidents?limit=100000`, { headers: person }),
+      'REQUEST_INVALID',
+    ],
     [
       'a range that is too long',
-      () => fetch(`${url}/api/v1/signals/range?name=wave&fromMs=0&toMs=1000000000`),
+      () => fetch(`${url}/api/v1/signals/range?name=wave&fromMs=0&toMs=1000000000`, { headers: person }),
       'REQUEST_INVALID',
     ],
     [
@@ -248,7 +254,7 @@ describe('what is refused', () => {
     ],
     [
       'a page of another origin',
-      () => fetch(`${url}/api/v1/overview`, { headers: { origin: 'https://evil.example' } }),
+      () => fetch(`${url}/api/v1/overview`, { headers: { ...person, origin: 'https://evil.example' } }),
       'REQUEST_INVALID',
     ],
   ];
@@ -259,7 +265,12 @@ describe('what is refused', () => {
   test('a name of somebody else that leads to loopback', async () => {
     const status = await new Promise<number>((resolve, reject) => {
       const asking = request(
-        { host: '127.0.0.1', port: server.port, path: '/api/v1/overview', headers: { host: 'rebound.example' } },
+        {
+          host: '127.0.0.1',
+          port: server.port,
+          path: '/api/v1/overview',
+          headers: { ...person, host: 'rebound.example' },
+        },
         (answer) => {
           answer.resume();
           resolve(answer.statusCode ?? 0);
@@ -272,7 +283,9 @@ describe('what is refused', () => {
   });
 
   test('too much of one kind', async () => {
-    const answers = await Promise.all(Array.from({ length: 300 }, () => fetch(`${url}/api/v1/signals?name=wave`)));
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, () => fetch(`${url}/api/v1/signals?name=wave`, { headers: person })),
+    );
     const refused = answers.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]?.headers.get('retry-after')).toBe('1');
@@ -282,7 +295,7 @@ describe('what is refused', () => {
 test('events stream, and a reader that comes back gets what it missed', async () => {
   const read = async (headers: Record<string, string>, wanted: number): Promise<readonly string[]> => {
     const ended = new AbortController();
-    const answer = await fetch(`${url}/api/v1/events`, { headers, signal: ended.signal });
+    const answer = await fetch(`${url}/api/v1/events`, { headers: { ...person, ...headers }, signal: ended.signal });
     const ids: string[] = [];
     let text = '';
     const decoder = new TextDecoder();
@@ -311,7 +324,7 @@ test('events stream, and a reader that comes back gets what it missed', async ()
 
 describe('the table of routes', () => {
   test('each one declares who may, what it holds and its limits, and the document tells of all', async () => {
-    const routes = allRoutes('1');
+    const routes = allRoutes({ version: '1', accounts, takeBackup });
     const { paths, openapi } = await get(
       '/api/openapi.json',
       z.object({ openapi: z.string(), paths: z.record(z.string(), z.record(z.string(), z.unknown())) }),
@@ -327,7 +340,8 @@ describe('the table of routes', () => {
 
   test('one that leaves something out does not start, nor one that is there twice', () => {
     const whole = jsonRoute({
-      ...{ method: 'GET', path: '/x', summary: 'X.', access: 'person', classification: 'public' },
+      ...{ method: 'GET', path: '/x', summary: 'X.', classification: 'public' },
+      access: { action: 'estate.read', at: 'some' },
       limits: { bodyBytes: 0, rate: 'read' },
       ...{ params: nothing, query: nothing, body: noBody, output: nothing, handle: () => ({}) },
     });

@@ -22,7 +22,7 @@ export const openApi = (routes: readonly Route[], version: string): Json => {
     },
     paths,
     components: {
-      securitySchemes: { agent: { type: 'http', scheme: 'bearer' } },
+      securitySchemes: { agent: { type: 'http', scheme: 'bearer' }, bearer: { type: 'http', scheme: 'bearer' } },
       schemas: { Problem: schemaOf(problem, 'output') },
     },
   };
@@ -31,10 +31,10 @@ export const openApi = (routes: readonly Route[], version: string): Json => {
 const operationOf = (route: Route): Json => ({
   summary: route.summary,
   operationId: `${route.method.toLowerCase()}${route.path.replaceAll(/[^a-zA-Z0-9]+(.)?/g, (_, next: string | undefined) => (next ?? '').toUpperCase())}`,
-  'x-access': route.access,
+  'x-access': typeof route.access === 'string' ? route.access : route.access.action,
   'x-classification': route.classification,
   'x-body-bytes': route.limits.bodyBytes,
-  ...(route.access === 'agent' ? { security: [{}, { agent: [] }] } : {}),
+  ...securityOf(route.access),
   parameters: [...parametersOf(route.input.params, 'path'), ...parametersOf(route.input.query, 'query')],
   ...(route.input.body.kind === 'none' ? {} : { requestBody: { required: true, content: bodyContent(route) } }),
   responses: {
@@ -48,6 +48,11 @@ const operationOf = (route: Route): Json => ({
     },
   },
 });
+
+const securityOf = (access: Route['access']): Json => {
+  if (access === 'anyone') return {};
+  return { security: access === 'agent' ? [{}, { agent: [] }] : [{ bearer: [] }] };
+};
 
 const bodyContent = ({ input: { body } }: Route): Json =>
   Object.fromEntries(

@@ -1,18 +1,28 @@
 /**
  * A route as one value: what it is, who may use it, what its answer holds, its limits, the shapes of what comes in and goes out, and what
- * it does. `defineRoute` ties the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
+ * it does. The makers below tie the shapes to the handler's types; `checkRoutes` refuses to start with a route that leaves
  * something out. What a schema does not name neither comes in nor goes out.
  */
+import { type Classification, makeMask } from '@coequal/contract';
 import { assert, fail } from '@coequal/kernel';
 import { z } from 'zod';
+import { type Action, ruleOf } from '../access/actions.ts';
+import type { Asker } from '../access/audience.ts';
+import type { Reach } from '../access/decide.ts';
 import type { limits } from '../limits.ts';
 import type { Subscriber } from '../live/stream.ts';
 import type { Core } from '../ports.ts';
 
-/** `anyone`: also who cannot say who he is; `agent`: whoever shows the token of agents, where one is set; `person`: who uses the API. */
-export type Access = 'anyone' | 'agent' | 'person';
-/** Of what the answer, or what is taken in, may hold at most. */
-export type Classification = 'public' | 'sensitive' | 'secret';
+/**
+ * `anyone`: also who cannot say who he is; `proof`: the same, where what is sent proves who he is, and the answer is his alone;
+ * `agent`: whoever shows the token of agents, where one is set; else an action of the table, and what it reaches: `some` for lists that are cut to what
+ * the asker may see, `all` for what cannot be divided, `own` for what is the asker's, or the places that the request names. The action also says how it is recorded.
+ */
+export type Access = 'anyone' | 'proof' | 'agent' | Needed;
+export type Needed = { readonly action: Action; readonly at: At };
+export type At = 'some' | 'all' | 'own' | ((core: Core, request: Named) => Reach);
+/** What of a request is known before its body is read. */
+export type Named = Pick<RawRequest, 'params' | 'query'>;
 export type RateClass = keyof typeof limits.http.rates;
 
 export type BodyKind = 'none' | 'json' | 'bytes';
@@ -22,11 +32,23 @@ export type RawRequest = {
   readonly query: unknown;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly asker: Asker;
+  /** Address of the other end of the connection: a proxy's, where one stands before. */
+  readonly remote: string;
 };
 
+/** Beside what every answer has: cookies, a place to go on at. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 export type RawAnswer =
-  | { readonly kind: 'body'; readonly status: number; readonly type: string; readonly body: string }
-  | { readonly kind: 'empty'; readonly status: number }
+  | {
+      readonly kind: 'body';
+      readonly status: number;
+      readonly type: string;
+      readonly body: string;
+      readonly headers?: AnswerHeaders;
+    }
+  | { readonly kind: 'empty'; readonly status: number; readonly headers?: AnswerHeaders }
   | {
       readonly kind: 'stream';
       readonly subscribe: (subscriber: Omit<Subscriber, 'signals'>) => (() => void) | undefined;
@@ -39,7 +61,10 @@ export type Route = {
   /** One sentence, for the document of the API. */
   readonly summary: string;
   readonly access: Access;
+  /** Of what the answer, or what is taken in, may hold at most. What is secret is masked in the answers of all others. */
   readonly classification: Classification;
+  /** `values`: texts leave as they were written. */
+  readonly shows?: 'values';
   readonly limits: { readonly bodyBytes: number; readonly rate: RateClass };
   readonly input: {
     readonly params: z.ZodType;
@@ -52,7 +77,7 @@ export type Route = {
 
 export type Headers = RawRequest['headers'];
 
-type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'limits'>;
+type Shared = Pick<Route, 'method' | 'path' | 'summary' | 'access' | 'classification' | 'shows' | 'limits'>;
 
 export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, O extends z.ZodType> = Shared & {
   readonly params: P;
@@ -67,6 +92,7 @@ export type JsonRoute<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodT
       readonly query: z.output<Q>;
       readonly body: z.output<B>;
       readonly headers: Headers;
+      readonly asker: Asker;
     },
   ) => z.input<O> | Promise<z.input<O>>;
 };
@@ -82,6 +108,7 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
 ): Route => {
   const { params, query, body, output, status = 200, handle, ...shared } = route;
   const kind: BodyKind = (body as z.ZodType) === noBody ? 'none' : 'json';
+  const mask = makeMask(output, shared.classification === 'secret' ? 'secrets' : shared.shows);
   return {
     ...shared,
     input: { params, query, body: { kind, schema: body, types: kind === 'none' ? [] : ['application/json'] } },
@@ -92,9 +119,11 @@ export const jsonRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.
         query: parsed(query, request.query, 'query'),
         body: parsed(body, kind === 'none' ? undefined : jsonOf(request.body), 'body'),
         headers: request.headers,
+        asker: request.asker,
       };
       const answer = output.parse(await handle(core, input));
-      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(answer) };
+      const shown = mask === undefined ? answer : mask(answer);
+      return { kind: 'body', status, type: 'application/json', body: JSON.stringify(shown) };
     },
   };
 };
@@ -119,15 +148,22 @@ export const bytesRoute = (
   };
 };
 
-export const textRoute = (
-  route: Shared & { readonly type: string; readonly handle: (core: Core) => string | Promise<string> },
+export const textRoute = <Q extends z.ZodType>(
+  route: Shared & {
+    readonly query: Q;
+    readonly type: string;
+    readonly handle: (core: Core, query: z.output<Q>) => string | Promise<string>;
+  },
 ): Route => {
-  const { type, handle, ...shared } = route;
+  const { query, type, handle, ...shared } = route;
   return {
     ...shared,
-    input: { params: nothing, query: nothing, body: { kind: 'none', schema: noBody, types: [] } },
+    input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
     output: { status: 200, type, schema: undefined },
-    run: async (core) => ({ kind: 'body', status: 200, type, body: await handle(core) }),
+    run: async (core, request) => {
+      const body = await handle(core, parsed(query, request.query, 'query'));
+      return { kind: 'body', status: 200, type, body };
+    },
   };
 };
 
@@ -140,10 +176,12 @@ export const streamRoute = <Q extends z.ZodType>(
       query: z.output<Q>,
       lastId: string | undefined,
       subscriber: Omit<Subscriber, 'signals'>,
+      asker: Asker,
     ) => (() => void) | undefined;
   },
 ): Route => {
   const { query, event, subscribe, ...shared } = route;
+  const mask = makeMask(event);
   return {
     ...shared,
     input: { params: nothing, query, body: { kind: 'none', schema: noBody, types: [] } },
@@ -153,13 +191,19 @@ export const streamRoute = <Q extends z.ZodType>(
       const last = request.headers['last-event-id'];
       return {
         kind: 'stream',
-        subscribe: (subscriber) => subscribe(core, asked, typeof last === 'string' ? last : undefined, subscriber),
+        subscribe: (subscriber) => {
+          const give: typeof subscriber.give = (told) =>
+            subscriber.give(mask === undefined ? told : { ...told, event: mask(told.event) as typeof told.event });
+          const lastId = typeof last === 'string' ? last : undefined;
+          return subscribe(core, asked, lastId, { ...subscriber, give }, request.asker);
+        },
       };
     },
   };
 };
 
-const jsonOf = (body: Uint8Array): unknown => {
+/** @throws REQUEST_INVALID */
+export const jsonOf = (body: Uint8Array): unknown => {
   if (body.length === 0) throw fail('REQUEST_INVALID', { what: 'The body is empty, and JSON is expected.' });
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -171,7 +215,8 @@ const jsonOf = (body: Uint8Array): unknown => {
 
 const issuesTold = 5;
 
-const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
+/** @throws REQUEST_INVALID, with field and reason */
+export const parsed = <T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.slice(0, issuesTold).map(({ path, message }) => {
@@ -200,7 +245,20 @@ export const checkRoutes = (routes: readonly Route[]): void => {
     const name = `${route.method} ${route.path}`;
     for (const key of everything) assert(route[key] !== undefined, `the route ${name} declares its ${key}`);
     assert(route.limits.bodyBytes >= 0 && route.limits.rate.length > 0, `the route ${name} declares its limits`);
+    checkAccess(route, name);
     assert(!seen.has(name), `the route ${name} is declared once`);
     seen.add(name);
   }
+};
+
+const checkAccess = ({ access, classification, method }: Route, name: string): void => {
+  if (access === 'anyone') {
+    assert(classification === 'public', `the route ${name} shows anyone only what is public`);
+    return;
+  }
+  if (access === 'agent' || access === 'proof') return;
+  const rule = ruleOf(access.action);
+  assert(rule !== undefined, `the route ${name} declares its action`);
+  assert(access.at !== undefined, `the route ${name} declares what it reaches`);
+  assert(method === 'GET' || !rule.routine || access.action === 'signal.read', `the route ${name} is recorded`);
 };

@@ -9,7 +9,7 @@ import { openBarePlatform } from '../adapters/bare.ts';
 import { type Server, startServer } from '../http/adapters/server.ts';
 import { allRoutes } from '../http/routes.ts';
 import { platformSettings } from '../settings.ts';
-import { tryEstate } from '../testing.ts';
+import { bearerOf, everywhere, tryAudit, tryEstate } from '../testing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coequal-silences-'));
 const open = () =>
@@ -20,9 +20,18 @@ const open = () =>
 let platform = open();
 let server: Server;
 let url = '';
+const person = bearerOf(platform.accounts, 'ops', everywhere('operator'));
 const listen = async (): Promise<void> => {
+  const { heart, accounts, once } = platform;
   server = await startServer({
-    ...{ core: platform.heart.core, routes: allRoutes('1'), address: '127.0.0.1', port: 0, agentToken: undefined },
+    ...{
+      core: heart.core,
+      routes: allRoutes({ version: '1', accounts, takeBackup: platform.takeBackup }),
+      address: '127.0.0.1',
+      port: 0,
+      agentToken: undefined,
+    },
+    ...{ accounts, once, audit: tryAudit() },
   });
   url = `http://127.0.0.1:${server.port}`;
 };
@@ -36,7 +45,8 @@ afterAll(async () => {
 const send = async (method: string, path: string, body?: unknown): Promise<unknown> => {
   const answer = await fetch(`${url}${path}`, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    headers: { ...person, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return answer.json();
 };

@@ -1,5 +1,5 @@
-/** The alerts of incidents as they are told outside, and which of them nobody needs to hear of now. Pure. */
-import type { Incident } from '@coequal/contract';
+/** The alerts of incidents as they are told outside, and which of them nobody needs to hear of now. What is told outside holds no values of rows. Pure. */
+import { type Incident, withoutValues } from '@coequal/contract';
 import { type InhibitRule, type Label, labelsOf, type ToldAlert } from '@coequal/signals';
 
 /** While the first lasts, the others say nothing new to whoever is called. */
@@ -26,10 +26,10 @@ export const toldAlerts = (open: readonly Incident[], url: string): readonly Tol
         const labels = labelsOf([...own, ['alertname', alert.name], ['severity', alert.severity]]);
         if (labels === undefined) return [];
         const annotations: readonly Label[] = [
-          ['summary', alert.summary],
+          ['summary', withoutValues(alert.summary)],
           ['incident', incident.id],
-          ['incident_title', incident.title],
-          ['cause', incident.diagnosis?.sentence ?? ''],
+          ['incident_title', withoutValues(incident.title)],
+          ['cause', withoutValues(incident.diagnosis?.sentence ?? '')],
         ];
         return [
           {

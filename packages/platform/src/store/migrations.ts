@@ -1,9 +1,17 @@
 /**
  * The shape of the platform's database as steps, each with its way back. A step that has been released never changes: what comes
- * later is another step.
+ * later is another step. A step only adds, so that the release before works on the new shape as well, and processes can be
+ * exchanged one by one in either direction; one that has to do more says that it breaks.
  */
+import { directoryMigration, identityMigration } from '../identity/migration.ts';
 
-export type Migration = { readonly name: string; readonly up: string; readonly down: string };
+export type Migration = {
+  readonly name: string;
+  readonly up: string;
+  readonly down: string;
+  /** The release before cannot work on what this makes. */
+  readonly breaks?: true;
+};
 
 export const migrations: readonly Migration[] = [
   {
@@ -44,4 +52,33 @@ export const migrations: readonly Migration[] = [
       ) STRICT;`,
     down: 'DROP TABLE document; DROP TABLE event; DROP TABLE incident_place; DROP TABLE incident;',
   },
+  {
+    name: '002-access',
+    up: `
+      CREATE TABLE service_account (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE,
+        grants TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_ms INTEGER NOT NULL,
+        revoked_ms INTEGER,
+        revoked_by TEXT
+      ) STRICT;
+      CREATE UNIQUE INDEX service_account_by_name ON service_account (name) WHERE revoked_ms IS NULL;
+      CREATE TABLE once (
+        subject TEXT NOT NULL,
+        request TEXT NOT NULL,
+        key TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        answer TEXT,
+        PRIMARY KEY (subject, request, key)
+      ) STRICT;
+      CREATE INDEX once_by_time ON once (at_ms);`,
+    down: 'DROP TABLE once; DROP TABLE service_account;',
+  },
+  identityMigration,
+  directoryMigration,
 ];

@@ -11,11 +11,14 @@ import { labelValue, type StoreResult, type StoreSeries } from '@coequal/signals
 import { limits } from '../limits.ts';
 import type { MetricsStore } from '../ports.ts';
 import { chartAmong, correlated, type Found, leastSamples, moved, told } from './correlate.ts';
+import type { SeesLabels } from './signals.ts';
 
 export type StoredCorrelation = {
   readonly store: Pick<MetricsStore, 'range'>;
   readonly estate: Estate;
   readonly clock: Clock;
+  /** What whoever asks may see; everything unless given. */
+  readonly sees?: SeesLabels;
 };
 
 type Times = { readonly startMs: number; readonly stepMs: number; readonly length: number };
@@ -27,13 +30,14 @@ const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** @throws REQUEST_INVALID, STORE_FAILED */
 export const correlateStored = async (
-  { store, estate, clock }: StoredCorrelation,
+  { store, estate, clock, sees = () => true }: StoredCorrelation,
   request: CorrelateRequest,
 ): Promise<CorrelateAnswer> => {
   checked(request);
   const endMs = clock.monotonic() + deadlineMs;
   const coarse = timesOf(request, coarsePoints);
-  const named = await asked(store, selectorOf({ __name__: request.name, ...request.labels }), coarse);
+  const all = await asked(store, selectorOf({ __name__: request.name, ...request.labels }), coarse);
+  const named = all.filter(({ labels }) => sees(labels));
   const chart = chartAmong(named, request, 'In that time the store');
   const target = moved(signalOf(chart, coarse));
   let best: readonly Found[] = [];
@@ -42,7 +46,9 @@ export const correlateStored = async (
     whole = clock.monotonic() < endMs;
     if (!whole) break;
     const series = await asked(store, selectorOf(among, leftOut), coarse);
-    const others = series.filter(({ key }) => key !== chart.key).map((one) => signalOf(one, coarse));
+    const others = series
+      .filter(({ key, labels }) => key !== chart.key && sees(labels))
+      .map((one) => signalOf(one, coarse));
     searched += others.length;
     const found = correlated([target, ...others.map(moved)], coarse, request, candidates);
     best = [...best, ...found].sort((a, b) => Math.abs(b.correlation) - Math.abs(a.correlation)).slice(0, candidates);

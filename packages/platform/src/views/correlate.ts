@@ -7,6 +7,7 @@ import { type Correlated, correlate, type Signal } from '@coequal/diagnosis';
 import { fail } from '@coequal/kernel';
 import { type LiveWindow, labelValue, type WindowSeries } from '@coequal/signals';
 import { signalOf } from '../incidents/scene.ts';
+import type { SeesLabels } from './signals.ts';
 
 /** Fewer samples say nothing. */
 export const leastSamples = 10;
@@ -39,11 +40,11 @@ export const chartAmong = <T extends Named>(
   throw fail('REQUEST_INVALID', { what: `${where} ${what}` });
 };
 
-export const correlateLive = (window: LiveWindow, request: CorrelateRequest): CorrelateAnswer => {
+export const correlateLive = (window: LiveWindow, request: CorrelateRequest, sees: SeesLabels): CorrelateAnswer => {
   const labels = Object.entries(request.labels);
   const has = (series: WindowSeries, wanted: readonly (readonly [string, string])[]): boolean =>
     wanted.every(([name, value]) => labelValue(series.labels, name) === value);
-  const named = [...window.seriesNamed(request.name)].filter((series) => has(series, labels));
+  const named = [...window.seriesNamed(request.name)].filter((series) => has(series, labels) && sees(series.labels));
   const chart = chartAmong(named, request, 'The live window');
   const fromSecond = Math.floor(request.fromMs / 1_000);
   const length = Math.floor(request.toMs / 1_000) - fromSecond + 1;
@@ -53,7 +54,13 @@ export const correlateLive = (window: LiveWindow, request: CorrelateRequest): Co
   const all: WindowSeries[] = [chart];
   // What stood still moved with nothing.
   for (const series of window.all())
-    if (series !== chart && series.ring !== undefined && series.newest >= fromSecond && has(series, among))
+    if (
+      series !== chart &&
+      series.ring !== undefined &&
+      series.newest >= fromSecond &&
+      has(series, among) &&
+      sees(series.labels)
+    )
       all.push(series);
   const signals = all.map((series) => moved(signalOf(series, fromSecond, new Float64Array(length))));
   const found = correlated(signals, { startMs: fromSecond * 1_000, stepMs: 1_000, length }, request, request.answers);

@@ -33,6 +33,8 @@ export type OverviewSources = {
   readonly readings: Readings;
   readonly open: readonly Incident[];
   readonly heardMs: (host: string) => number | undefined;
+  /** What whoever asks may see. The rest is not there for him, also not in what is summed up. */
+  readonly sees: (place: Place) => boolean;
 };
 
 type Trouble = { readonly level: Level; readonly reasons: readonly string[] };
@@ -45,27 +47,41 @@ const worst = (levels: readonly Level[]): Level =>
 const reasonsEach = 5;
 
 export const overviewOf = (sources: OverviewSources, nowMs: number): Overview => {
-  const { places, readings, open } = sources;
+  const { places, readings, open, sees } = sources;
   const { estate } = places;
   readings.begin(nowMs);
   const troubleAt = troubles(open, places);
   const hosts = estate.sites.flatMap((site) =>
-    site.hosts.map(({ name }) => hostOf(name, site.name, sources, troubleAt, nowMs)),
+    site.hosts
+      .filter(({ name }) => sees({ host: name }))
+      .map(({ name }) => hostOf(name, site.name, sources, troubleAt, nowMs)),
   );
   const instances = [
     ...estate.services.flatMap((service) =>
-      service.instances.map(({ name }) => instanceOf(name, service, sources, troubleAt)),
+      service.instances
+        .filter(({ name }) => sees({ instance: name }))
+        .map(({ name }) => instanceOf(name, service, sources, troubleAt)),
     ),
     ...estate.externals.flatMap((service) =>
-      service.instances.map(({ name }) => externalInstanceOf(name, service, sources, troubleAt)),
+      service.instances
+        .filter(({ name }) => sees({ instance: name }))
+        .map(({ name }) => externalInstanceOf(name, service, sources, troubleAt)),
     ),
   ];
-  const gateways = estate.gateways.map(({ name }) => gatewayOf(name, sources, troubleAt));
+  const gateways = estate.gateways
+    .filter(({ name }) => sees({ gateway: name }))
+    .map(({ name }) => gatewayOf(name, sources, troubleAt));
   const services = [
-    ...estate.services.map((service) => serviceOf(service, sources, instances, troubleAt)),
-    ...estate.externals.map((service) => externalServiceOf(service, sources, instances, troubleAt)),
+    ...estate.services
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => serviceOf(service, sources, instances, troubleAt)),
+    ...estate.externals
+      .filter(({ name }) => sees({ service: name }))
+      .map((service) => externalServiceOf(service, sources, instances, troubleAt)),
   ];
-  const sites = estate.sites.map(({ name }) => siteOf(name, hosts, instances, gateways, troubleAt));
+  const sites = estate.sites
+    .filter(({ name }) => sees({ site: name }))
+    .map(({ name }) => siteOf(name, hosts, instances, gateways, troubleAt));
   const level = worst([...sites, ...services, ...hosts, ...instances, ...gateways].map((one) => one.level));
   return {
     ...{ atMs: nowMs, estate: estate.name, level, sentence: sentenceOf(open, level), openIncidents: open.length },

@@ -15,10 +15,14 @@ export const labelsOfText = (where: string): readonly Label[] =>
 const has = (series: WindowSeries, wanted: readonly Label[]): boolean =>
   wanted.every(([name, value]) => labelValue(series.labels, name) === value);
 
-export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }: SignalSearch) => {
+/** Whether whoever asks may see what these labels are about. */
+export type SeesLabels = (labels: readonly Label[]) => boolean;
+
+export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }: SignalSearch, sees: SeesLabels) => {
   const wanted = labelsOfText(where);
   const found: WindowSeries[] = [];
-  for (const series of window.all()) if (series.name.includes(name) && has(series, wanted)) found.push(series);
+  for (const series of window.all())
+    if (series.name.includes(name) && has(series, wanted) && sees(series.labels)) found.push(series);
   const sorted = found.sort((a, b) => (a.key < b.key ? -1 : 1));
   // The number of those that were told already: series that come and go meanwhile may be told twice or not.
   const from = cursor !== undefined && /^\d{1,9}$/.test(cursor) ? Number(cursor) : 0;
@@ -34,9 +38,13 @@ export const searchSignals = (window: LiveWindow, { name, where, limit, cursor }
 const mostSeries = 500;
 
 /** The course of signals in the live window; `stepMs` above a second takes the last value of each step. */
-export const liveRange = (window: LiveWindow, query: RangeQuery & { readonly name: string }): RangeAnswer => {
+export const liveRange = (
+  window: LiveWindow,
+  query: RangeQuery & { readonly name: string },
+  sees: SeesLabels,
+): RangeAnswer => {
   const wanted = labelsOfText(query.where);
-  const found = [...window.seriesNamed(query.name)].filter((series) => has(series, wanted));
+  const found = [...window.seriesNamed(query.name)].filter((series) => has(series, wanted) && sees(series.labels));
   const [fromSecond, toSecond] = [Math.floor(query.fromMs / 1_000), Math.floor(query.toMs / 1_000)];
   const step = Math.max(1, Math.round(query.stepMs / 1_000));
   const rows = Math.floor((toSecond - fromSecond) / step) + 1;

@@ -1,26 +1,24 @@
 /**
- * The routes behind a socket: limits and shapes are checked before a handler runs, errors become problem details, and streams of events
- * have back-pressure. Only loopback, and only requests that were meant for it: a page in a browser on the same machine is refused.
+ * The routes behind a socket: the guard lets in, limits and shapes are checked before a handler runs, errors become problem details, and
+ * streams of events have back-pressure and end with their reader's session. Only loopback, and only requests that were meant for it.
  */
-import { timingSafeEqual } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { isLoopback } from '@coequal/estate';
 import { assert, codeOf, fail } from '@coequal/kernel';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { limits } from '../../limits.ts';
 import type { Told } from '../../live/stream.ts';
-import type { Core } from '../../ports.ts';
+import type { OnceStore } from '../../store/port.ts';
+import { type Admitted, type Guard, type GuardOptions, makeGuard } from '../guard.ts';
+import { doOnce, onceKeyOf } from '../once.ts';
 import { problemOf } from '../problems.ts';
-import { makeRates } from '../rates.ts';
-import { checkRoutes, type RawAnswer, type Route } from '../route.ts';
+import { checkRoutes, type RawAnswer, type RawRequest, type Route } from '../route.ts';
 
-export type ServerOptions = {
-  readonly core: Core;
+export type ServerOptions = GuardOptions & {
   readonly routes: readonly Route[];
+  readonly once: OnceStore;
   readonly address: string;
   readonly port: number;
-  /** What agents show; undefined: nothing is asked for. */
-  readonly agentToken: string | undefined;
 };
 
 export type Server = { readonly port: number; readonly close: () => Promise<void> };
@@ -28,7 +26,7 @@ export type Server = { readonly port: number; readonly close: () => Promise<void
 /** @throws PORT_BUSY */
 export const startServer = async (options: ServerOptions): Promise<Server> => {
   const { core, routes, address, port } = options;
-  assert(isLoopback(address), 'a platform without identity listens on loopback');
+  assert(isLoopback(address), 'a platform without a public name listens on loopback');
   checkRoutes(routes);
   const app = fastify({
     bodyLimit: limits.http.bodyBytes,
@@ -37,17 +35,18 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
     keepAliveTimeout: 60_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 300 },
+    frameworkErrors: (error, request, reply) => void answerError(options, error, request, reply),
     logger: false,
   });
   app.server.maxConnections = limits.http.connections;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body));
-  app.setErrorHandler((error, request, reply) => answerError(core, error, request, reply));
+  app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   app.setNotFoundHandler((request, reply) =>
-    answerError(core, fail('ROUTE_UNKNOWN', { path: pathOf(request) }), request, reply),
+    answerError(options, fail('ROUTE_UNKNOWN', { path: pathOf(request) }), request, reply),
   );
-  const admit = makeAdmission(options);
-  for (const route of routes) addRoute(app, options, route, admit);
+  const guard = makeGuard(options);
+  for (const route of routes) addRoute(app, options, route, guard);
   try {
     await app.listen({ host: address, port });
   } catch (error) {
@@ -64,78 +63,79 @@ export const startServer = async (options: ServerOptions): Promise<Server> => {
   };
 };
 
-type Admit = (route: Route, request: FastifyRequest) => void;
-
-const makeAdmission = ({ core, agentToken }: ServerOptions): Admit => {
-  const takes = makeRates(core.clock);
-  const refused = core.counters.counter({
-    name: 'coequal_platform_requests_refused_total',
-    help: 'Requests that were refused before they were looked at, by reason.',
-    labels: ['reason'],
-  });
-  return (route, request) => {
-    if (!isForUs(request)) {
-      refused.with({ reason: 'foreign-page' }).add();
-      throw fail('REQUEST_INVALID', {
-        what: 'This was not sent to the platform by name, or comes from a page of another origin.',
-      });
-    }
-    if (route.access === 'agent' && agentToken !== undefined && !shows(request, agentToken)) {
-      refused.with({ reason: 'token' }).add();
-      throw fail('REQUEST_UNAUTHORISED', {});
-    }
-    if (takes(route.limits.rate)) return;
-    refused.with({ reason: 'rate' }).add();
-    throw fail('REQUEST_TOO_MANY', {});
-  };
-};
-
-/** A page elsewhere that a browser here shows can send requests to loopback; its origin, or the name it used, gives it away. */
-const isForUs = ({ headers }: FastifyRequest): boolean => {
-  const name = hostName(headers.host ?? '');
-  if (name !== 'localhost' && !isLoopback(name)) return false;
-  const { origin } = headers;
-  if (origin === undefined) return true;
-  if (!URL.canParse(origin)) return false;
-  const from = new URL(origin).hostname.replaceAll(/[[\]]/g, '');
-  return from === 'localhost' || isLoopback(from);
-};
-
-const hostName = (host: string): string =>
-  host.startsWith('[') ? host.slice(1, host.indexOf(']')) : (host.split(':')[0] ?? '');
-
-const shows = ({ headers }: FastifyRequest, token: string): boolean => {
-  const given = Buffer.from(/^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '');
-  const wanted = Buffer.from(token);
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
-};
+const remoteOf = ({ socket }: FastifyRequest): string => socket.remoteAddress ?? '';
 
 const pathOf = ({ url }: FastifyRequest): string => (url.split('?')[0] ?? '').slice(0, 200);
 
-const addRoute = (app: FastifyInstance, { core }: ServerOptions, route: Route, admit: Admit): void => {
+const addRoute = (app: FastifyInstance, options: ServerOptions, route: Route, guard: Guard): void => {
+  const admitted = new WeakMap<FastifyRequest, Admitted>();
   app.route({
     method: route.method,
     url: route.path,
     bodyLimit: Math.max(1, route.limits.bodyBytes),
-    onRequest: async (request) => admit(route, request),
+    // Before anything of the body is read.
+    onRequest: async (request) => {
+      const { method, params, query, headers } = request;
+      admitted.set(
+        request,
+        await guard(route, { method, path: pathOf(request), params, query, headers, remote: remoteOf(request) }),
+      );
+    },
     handler: async (request, reply) => {
-      const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-      const { params, query, headers } = request;
-      await send(reply, await route.run(core, { params, query, body, headers }));
+      const by = admitted.get(request);
+      assert(by !== undefined, 'whoever gets here was admitted');
+      const answer = await answered(options, route, request, reply, by);
+      await send(reply, answer, by);
       return reply;
     },
+    // A request whose body was refused has an end too.
+    onError: async (request, _, error) => admitted.get(request)?.ended(translated(error)),
   });
 };
 
-const send = async (reply: FastifyReply, answer: RawAnswer): Promise<void> => {
+const answered = async (
+  { core, once }: ServerOptions,
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { asker, ended }: Admitted,
+): Promise<RawAnswer> => {
+  const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+  const { params, query, headers } = request;
+  const raw: RawRequest = { params, query, body, headers, asker, remote: remoteOf(request) };
+  const run = async (): Promise<RawAnswer> => {
+    const answer = await route.run(core, raw);
+    await ended();
+    return answer;
+  };
+  const key = route.method === 'GET' ? undefined : onceKeyOf(headers);
+  if (key === undefined || asker.subject === undefined || typeof route.access === 'string') return run();
+  if (route.classification === 'secret')
+    throw fail('REQUEST_INVALID', { what: 'What this answers is not kept, so it takes no idempotency key.' });
+  const what = { subject: asker.subject.id, request: `${route.method} ${request.url}`, key, body };
+  const { answer, again } = await doOnce(once, what, core.clock.now(), run);
+  if (again) {
+    reply.header('idempotency-replayed', 'true');
+    await ended();
+  }
+  return answer;
+};
+
+const send = async (reply: FastifyReply, answer: RawAnswer, { still }: Admitted): Promise<void> => {
   reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
-  if (answer.kind === 'stream') return stream(reply, answer.subscribe);
+  if (answer.kind === 'stream') return stream(reply, answer.subscribe, still);
   reply.code(answer.status);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value);
   if (answer.kind === 'empty') await reply.send();
   else await reply.type(answer.type).send(answer.body);
 };
 
-const answerError = async (core: Core, error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+const answerError = async (
+  { core }: Pick<ServerOptions, 'core'>,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> => {
   const told = translated(error);
   const problem = problemOf(told);
   if (problem.code === 'BUG')
@@ -144,6 +144,8 @@ const answerError = async (core: Core, error: unknown, request: FastifyRequest, 
       reason: error instanceof Error ? error.stack : String(error),
     });
   if (problem.status === 429) reply.header('retry-after', '1');
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
   await reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
 };
 
@@ -164,6 +166,7 @@ const aliveMs = 15_000;
 const stream = async (
   reply: FastifyReply,
   subscribe: Extract<RawAnswer, { kind: 'stream' }>['subscribe'],
+  still: () => boolean,
 ): Promise<void> => {
   reply.hijack();
   const { raw } = reply;
@@ -180,7 +183,7 @@ const stream = async (
   raw.on('drain', flush);
   const unsubscribe = subscribe({
     give: (told) => {
-      if (raw.destroyed || backlog.length >= limits.http.streamBacklog) return false;
+      if (raw.destroyed || backlog.length >= limits.http.streamBacklog || !still()) return false;
       backlog.push(eventText(told));
       flush();
       return true;
@@ -194,9 +197,13 @@ const stream = async (
   const alive = setInterval(() => {
     if (!raw.writableNeedDrain) raw.write(': alive\n\n');
   }, aliveMs);
-  alive.unref();
+  const check = setInterval(() => {
+    if (!still()) endStream(raw);
+  }, limits.http.streamCheckMs);
+  for (const timer of [alive, check]) timer.unref();
   raw.on('close', () => {
     clearInterval(alive);
+    clearInterval(check);
     unsubscribe();
   });
 };

@@ -2,6 +2,7 @@
 import {
   type CorrelateAnswer,
   type CorrelateRequest,
+  changeEvent,
   changePage,
   changeQuery,
   correlateAnswer,
@@ -13,6 +14,7 @@ import {
   type RangeQuery,
   rangeAnswer,
   rangeQuery,
+  type StreamEvent,
   signalPage,
   signalSearch,
   streamEvent,
@@ -20,18 +22,43 @@ import {
 } from '@coequal/contract';
 import { fail } from '@coequal/kernel';
 import { z } from 'zod';
+import { type Asker, scopesOf } from '../../access/audience.ts';
+import type { Reach } from '../../access/decide.ts';
 import { limits } from '../../limits.ts';
 import type { Core } from '../../ports.ts';
 import { correlateLive } from '../../views/correlate.ts';
 import { correlateStored } from '../../views/correlate-stored.ts';
 import { overviewOf } from '../../views/overview.ts';
-import { liveRange, searchSignals } from '../../views/signals.ts';
+import { liveRange, type SeesLabels, searchSignals } from '../../views/signals.ts';
 import { storedRange } from '../../views/stored.ts';
-import { jsonRoute, noBody, nothing, type Route, streamRoute } from '../route.ts';
+import { jsonRoute, type Named, noBody, nothing, type Route, streamRoute } from '../route.ts';
 
-const looking = { access: 'person', classification: 'sensitive', limits: { bodyBytes: 0, rate: 'read' } } as const;
-const searching = { ...looking, limits: { bodyBytes: limits.http.bodyBytes, rate: 'search' } } as const;
+const looking = {
+  access: { action: 'estate.read', at: 'some' },
+  classification: 'sensitive',
+  limits: { bodyBytes: 0, rate: 'read' },
+} as const;
+const searching = {
+  ...looking,
+  access: { action: 'signal.read', at: 'some' },
+  limits: { bodyBytes: limits.http.bodyBytes, rate: 'search' },
+} as const;
+const byId = z.object({ id: z.string().min(1).max(200) });
 const byName = z.object({ name: z.string().min(1).max(200) });
+
+const ofInstance = ({ places }: Core, { params }: Named): Reach => {
+  const found = places.instance(byName.safeParse(params).data?.name ?? '');
+  return found === undefined ? { reach: 'all' } : { reach: 'any', places: scopesOf(places, found) };
+};
+
+const ofChange = ({ places, events }: Core, { params }: Named): Reach => {
+  const found = events.change(byId.safeParse(params).data?.id ?? '');
+  return found === undefined ? { reach: 'all' } : { reach: 'any', places: scopesOf(places, found.place) };
+};
+
+/** An expression may ask for anything of the store, so only whoever sees all of it may send one. */
+const ofRange = (_: Core, { query }: Named): Reach =>
+  typeof query === 'object' && query !== null && 'query' in query ? { reach: 'all' } : { reach: 'some' };
 
 export const estateRoutes: readonly Route[] = [
   jsonRoute({
@@ -43,11 +70,14 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: overview,
-    handle: ({ places, readings, keeper, intake, clock }) =>
-      overviewOf({ places, readings, open: keeper.open, heardMs: (host) => intake.heardMs(host) }, clock.now()),
+    handle: ({ places, readings, keeper, intake, clock }, { asker: { sees } }) => {
+      const open = keeper.open.filter(({ place, places: touched }) => [place, ...touched].some(sees));
+      return overviewOf({ places, readings, open, sees, heardMs: (host) => intake.heardMs(host) }, clock.now());
+    },
   }),
   jsonRoute({
     ...looking,
+    access: { action: 'estate.read', at: ofInstance },
     method: 'GET',
     path: '/api/v1/instances/:name/details',
     summary: 'Sessions, lock waits and statements of a database, the newest reading first.',
@@ -63,6 +93,7 @@ export const estateRoutes: readonly Route[] = [
   }),
   jsonRoute({
     ...looking,
+    access: { action: 'change.read', at: 'some' },
     method: 'GET',
     path: '/api/v1/changes',
     summary: 'What was changed, the newest first.',
@@ -70,9 +101,27 @@ export const estateRoutes: readonly Route[] = [
     query: changeQuery,
     body: noBody,
     output: changePage,
-    handle: ({ events }, { query }) => {
+    handle: ({ events }, { query, asker }) => {
       const { items, next } = events.changes(query);
-      return { items: [...items], next };
+      return { items: items.filter(({ place }) => asker.sees(place)), next };
+    },
+  }),
+  jsonRoute({
+    ...looking,
+    access: { action: 'literal.reveal', at: ofChange },
+    limits: { bodyBytes: 0, rate: 'act' },
+    shows: 'values',
+    method: 'POST',
+    path: '/api/v1/changes/:id/reveal',
+    summary: 'The change with the values that its text holds. Who saw it, and why, is recorded.',
+    params: byId,
+    query: nothing,
+    body: noBody,
+    output: changeEvent,
+    handle: ({ events }, { params: { id } }) => {
+      const found = events.change(id);
+      if (found === undefined) throw fail('THING_UNKNOWN', { kind: 'change', name: id.slice(0, 100) });
+      return found;
     },
   }),
   jsonRoute({
@@ -84,10 +133,12 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: noBody,
     output: headroomAnswer,
-    handle: ({ headroom }) => ({
-      sites: (headroom()?.answers() ?? []).map(({ resources, limiting = null, ...rest }) => ({
-        ...{ ...rest, limiting, resources: [...resources] },
-      })),
+    handle: ({ headroom }, { asker }) => ({
+      sites: (headroom()?.answers() ?? [])
+        .filter(({ service, without }) => asker.sees({ service, site: without }))
+        .map(({ resources, limiting = null, ...rest }) => ({
+          ...{ ...rest, limiting, resources: [...resources] },
+        })),
     }),
   }),
   jsonRoute({
@@ -99,10 +150,11 @@ export const estateRoutes: readonly Route[] = [
     query: signalSearch,
     body: noBody,
     output: signalPage,
-    handle: ({ window }, { query }) => searchSignals(window, query),
+    handle: (core, { query, asker }) => searchSignals(core.window, query, seesLabels(core, asker)),
   }),
   jsonRoute({
     ...searching,
+    access: { action: 'signal.read', at: ofRange },
     method: 'GET',
     path: '/api/v1/signals/range',
     summary: 'The course of signals: of the live window by name, of the store by a PromQL expression.',
@@ -110,7 +162,7 @@ export const estateRoutes: readonly Route[] = [
     query: rangeQuery,
     body: noBody,
     output: rangeAnswer,
-    handle: (core, { query }) => range(core, query),
+    handle: (core, { query, asker }) => range(core, query, asker),
   }),
   jsonRoute({
     ...searching,
@@ -121,7 +173,7 @@ export const estateRoutes: readonly Route[] = [
     query: nothing,
     body: correlateRequest,
     output: correlateAnswer,
-    handle: (core, { body }) => correlation(core, body),
+    handle: (core, { body, asker }) => correlation(core, body, seesLabels(core, asker)),
   }),
   streamRoute({
     ...looking,
@@ -130,10 +182,14 @@ export const estateRoutes: readonly Route[] = [
     summary: 'What happens, as server-sent events; `Last-Event-ID` goes on where a reader stopped.',
     query: streamQuery,
     event: streamEvent,
-    subscribe: ({ stream }, { signals }, lastId, subscriber) =>
-      stream.subscribe(
+    subscribe: (core, { signals }, lastId, subscriber, asker) =>
+      core.stream.subscribe(
         {
           ...subscriber,
+          give: (told) => {
+            const event = seenOf(core, asker, told.event);
+            return event === undefined || subscriber.give({ ...told, event });
+          },
           signals: signals
             .split(',')
             .filter((name) => name !== '')
@@ -144,18 +200,40 @@ export const estateRoutes: readonly Route[] = [
   }),
 ];
 
-/** The live window where that covers the stretch, or there is nothing else. */
-const correlation = async (core: Core, request: CorrelateRequest): Promise<CorrelateAnswer> => {
-  const { window, store, places, clock } = core;
-  if (store === undefined || request.fromMs >= core.liveFromMs()) return correlateLive(window, request);
-  return correlateStored({ store, estate: places.estate, clock }, request);
+const seesLabels = ({ places }: Core, asker: Asker): SeesLabels =>
+  asker.seesAll ? () => true : (labels) => asker.sees(places.ofLabels(Object.fromEntries(labels)));
+
+/** What of an event a reader may see. */
+const seenOf = (core: Core, asker: Asker, event: StreamEvent): StreamEvent | undefined => {
+  if (asker.seesAll) return event;
+  switch (event.kind) {
+    case 'missed':
+      return event;
+    case 'event':
+      return asker.sees(event.event.place) ? event : undefined;
+    case 'plan-run':
+      return asker.sees(event.run.plan.place) ? event : undefined;
+    case 'incident': {
+      const found = core.keeper.get(event.incident.id);
+      return [event.incident.place, ...(found?.places ?? [])].some(asker.sees) ? event : undefined;
+    }
+    case 'samples':
+      return { ...event, samples: event.samples.filter(({ labels }) => asker.sees(core.places.ofLabels(labels))) };
+  }
 };
 
-const range = async (core: Core, query: RangeQuery): Promise<RangeAnswer> => {
+/** The live window where that covers the stretch, or there is nothing else. */
+const correlation = async (core: Core, request: CorrelateRequest, sees: SeesLabels): Promise<CorrelateAnswer> => {
+  const { window, store, places, clock } = core;
+  if (store === undefined || request.fromMs >= core.liveFromMs()) return correlateLive(window, request, sees);
+  return correlateStored({ store, estate: places.estate, clock, sees }, request);
+};
+
+const range = async (core: Core, query: RangeQuery, asker: Asker): Promise<RangeAnswer> => {
   const { name, query: expression } = query;
   if ((name === undefined) === (expression === undefined))
     throw fail('REQUEST_INVALID', { what: 'Give `name` for signals of the live window, or `query` for the store.' });
-  if (name !== undefined) return liveRange(core.window, { ...query, name });
+  if (name !== undefined) return liveRange(core.window, { ...query, name }, seesLabels(core, asker));
   if (core.store === undefined) throw fail('STORE_FAILED', { reason: 'the estate names no store' });
   return storedRange(core.store, expression ?? '', query);
 };

@@ -1,7 +1,7 @@
 /** Where others tell: samples by remote write and OTLP, reports of agents, changes. */
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import { agentReport, type ChangeEvent, changeEvent, changeNotice } from '@coequal/contract';
+import { agentReport, type ChangeEvent, changeEvent, changeNotice, classified } from '@coequal/contract';
 import { codeOf, fail, reasonOf } from '@coequal/kernel';
 import {
   DeltaTotals,
@@ -65,7 +65,7 @@ export const makeIngestRoutes = (): readonly Route[] => {
       params: nothing,
       query: nothing,
       body: agentReport,
-      output: z.object({ taken: z.number() }),
+      output: classified('sensitive', z.object({ taken: z.number() })),
       handle: (core, { body }) =>
         written(() => {
           core.intake.report(body, core.clock.now());

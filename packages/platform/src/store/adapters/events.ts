@@ -15,6 +15,10 @@ export const makeEventStore = (database: Database): EventStore => ({
     return added;
   },
   changes: (query) => changes(database, query),
+  change: (id) =>
+    database
+      .all("SELECT document FROM event WHERE id = ? AND kind = 'change'", id)
+      .map(({ document }) => changeEvent.parse(JSON.parse(String(document))))[0],
   since: (kind, ms, most) =>
     database
       .all(
