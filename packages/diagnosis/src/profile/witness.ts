@@ -36,7 +36,8 @@ const comparedKinds: readonly (readonly FeatureKind[])[] = [
 ];
 const levelKinds: readonly (readonly FeatureKind[])[] = [['level', 'spread', 'perWork', 'trend']];
 
-const treesEach = 100;
+/** Machines of other sizes are told apart by small things: fewer trees vote by chance there. */
+const treesEach = 300;
 /** Sharpening needs only a rough forest, over so many incidents. */
 const trialTrees = 30;
 const trialIncidents = 300;
