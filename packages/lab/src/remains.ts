@@ -6,7 +6,8 @@
  * Which data is worth keeping is told by a file in the folder that the daemon writes when the lab first serves. A
  * first start that failed half-way has none, so what it left is never taken for data.
  */
-import { access, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { access, link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { type Clock, codeOf, fail, until } from '@coequal/kernel';
 import { type LabDefinition, markOf } from './definition.ts';
 import { removeStaleHosts } from './hosts/cgroups.ts';
@@ -86,18 +87,41 @@ export const readDefinition = async (folder: string): Promise<LabDefinition | un
 export const reserve = async (name: string, folder: string): Promise<() => Promise<void>> => {
   const path = reservationOf(folder);
   await mkdir(path.slice(0, path.lastIndexOf('/')), { recursive: true, mode: 0o755 });
-  const holder = await holderOf(path);
-  if (holder !== undefined) throw fail('LAB_ALREADY_RUNNING', { name, pid: `${holder}, which is starting it` });
-  await rm(path, { force: true });
+  const own = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  await writeFile(own, `${process.pid} ${await startOf(process.pid)}\n`, { mode: 0o600 });
   try {
-    const file = await open(path, 'wx', 0o600);
-    await file.writeFile(`${process.pid} ${await startOf(process.pid)}\n`);
-    await file.close();
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') throw fail('LAB_ALREADY_RUNNING', { name, pid: 'unknown' }, { cause: error });
-    throw error;
+    // A link is made whole or not at all, so that nobody sees a reservation without a name in it.
+    while (!(await linked(own, path))) {
+      const holder = await holderOf(path);
+      if (holder !== undefined) throw fail('LAB_ALREADY_RUNNING', { name, pid: `${holder}, which is starting it` });
+      await dropLeft(path, `${own}.left`);
+    }
+  } finally {
+    await rm(own, { force: true });
   }
   return () => rm(path, { force: true });
+};
+
+const linked = async (from: string, to: string): Promise<boolean> => {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+};
+
+/** Takes away what a process that is gone has left. Another may have done so, and reserved, in between: then it is put back. */
+const dropLeft = async (path: string, aside: string): Promise<void> => {
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  if ((await holderOf(aside)) !== undefined) await linked(aside, path);
+  await rm(aside, { force: true });
 };
 
 /** Asks a command that is just starting this lab to give up, as Ctrl-C would, and waits until it has. */
