@@ -1,5 +1,5 @@
 /** One writer of a file at a time, over processes. A lock of a process that is gone is taken over. */
-import { open, readFile, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { type Clock, codeOf, until } from '@coequal/kernel';
 import type { Unreadable } from './private-file.ts';
 
@@ -43,9 +43,21 @@ const takeLock = async (path: string, unreadable: Unreadable): Promise<boolean> 
     return true;
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw unreadable(codeOf(error) ?? 'its lock cannot be made', error);
-    if (await isLeft(path)) await rm(path, { force: true });
+    if (await isLeft(path)) await dropLeft(path);
     return false;
   }
+};
+
+/** Takes away a lock of a process that is gone. Another may have done so, and locked, in between: then it is put back. */
+const dropLeft = async (path: string): Promise<void> => {
+  const aside = `${path}.${process.pid}.left`;
+  try {
+    await rename(path, aside);
+    if (!(await isLeft(aside))) await link(aside, path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
+  }
+  await rm(aside, { force: true });
 };
 
 const isLeft = async (path: string): Promise<boolean> => {
