@@ -18,7 +18,7 @@ export type LiveOnset = {
  * Seconds before the first trigger in which a fault may have begun: a few, and only where nothing moved then, more. The farther back,
  * the more often something else is found.
  */
-const [nearBack, farBack] = [15, 60];
+const [nearBack, farBack] = [10, 60];
 /** So many signals that moved are something that happened; farther back it must be so many times more. */
 const enoughMoved = 5;
 const lookAhead = 3;

@@ -73,6 +73,10 @@ const causesOf = ({ change, text, place }: ChangeEvent): Speaks => {
   }
 };
 
+/** What was changed before anything fired may be the cause, also where something that ended made the onset look earlier. */
+const toleranceOf = (onsetMs: number, firedMs: number): number =>
+  Number.isFinite(firedMs) ? Math.max(6_000, Math.min(20_000, firedMs - onsetMs + 2_000)) : 6_000;
+
 /** What is abnormal may be anywhere in the estate: places that are far from it count half. */
 export const changeFindings = (view: View): readonly Finding[] => {
   const touched = new Set(view.scene.triggers.flatMap(({ place }) => keyOfPlace(place) ?? []));
@@ -90,7 +94,11 @@ export const changeFindings = (view: View): readonly Finding[] => {
       entity: keyOfPlace(event.place) ?? 'estate',
       text: event.id,
     })),
-    { onsetMs: view.onsetMs, toleranceMs: 6_000, stepsTo: (entity) => Math.min(2, (stepsTo(entity) ?? 4) / 2) },
+    {
+      onsetMs: view.onsetMs,
+      toleranceMs: toleranceOf(view.onsetMs, firedMs),
+      stepsTo: (entity) => Math.min(2, (stepsTo(entity) ?? 4) / 2),
+    },
   );
   return suspects.slice(0, 20).flatMap(({ change, weight }) => {
     const event = events.get(change.text);

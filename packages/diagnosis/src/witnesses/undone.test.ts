@@ -24,6 +24,14 @@ test('a setting that lasts, that was put back elsewhere, or only when it had beg
   expect(withoutUndone([on(1_000), off(58_000)], 60_000, 5_000)).toHaveLength(2);
 });
 
+test('what was stopped and runs again; not where something else was started', () => {
+  const stop = at(1_000, 'the stop of north-db-1', { change: 'stop' });
+  const start = at(9_000, 'the start of north-db-1', { change: 'restart' });
+  const other = at(9_000, 'the start of south-db-1', { change: 'restart', place: { instance: 'south-db-1' } });
+  expect(withoutUndone([stop, start], 60_000, 5_000)).toEqual([]);
+  expect(withoutUndone([stop, other], 60_000, 5_000)).toEqual([stop, other]);
+});
+
 test('made again after it was put back', () => {
   expect(withoutUndone([on(1_000), off(20_000), on(50_000)], 60_000, 5_000)).toEqual([on(50_000)]);
 });

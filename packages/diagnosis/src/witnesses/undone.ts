@@ -1,6 +1,6 @@
 /**
- * Changes that somebody has put back before the trouble began: a setting that has its old value again, an index that is there again. Neither
- * the change nor its undoing is a suspect then. What is put back while the trouble lasts stays one. Pure.
+ * Changes that somebody has put back before the trouble began: a setting that has its old value again, an index that is there again, something
+ * that was stopped and runs again. Neither the change nor its undoing is a suspect then. What is put back while the trouble lasts stays one. Pure.
  */
 import type { ChangeEvent } from '@coequal/contract';
 import { keyOfPlace } from '../incident/graph.ts';
@@ -28,6 +28,7 @@ export const withoutUndone = (
 };
 
 const undoes = (later: ChangeEvent, first: ChangeEvent): boolean => {
+  if (first.change === 'stop') return later.change === 'restart' && keyOfPlace(first.place) === keyOfPlace(later.place);
   if (later.change !== first.change) return false;
   if (first.change === 'setting') {
     const [was, is] = [setting.exec(first.text), setting.exec(later.text)];

@@ -29,7 +29,7 @@ export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number
   return {
     nowMs,
     window,
-    triggers: incident.alerts.map(({ name, labels, startedMs }) => ({
+    triggers: nowFiring(incident).map(({ name, labels, startedMs }) => ({
       name,
       startedMs,
       place: places.ofLabels(labels),
@@ -39,6 +39,13 @@ export const sceneOf = (incident: Incident, sources: SceneSources, nowMs: number
     details: new Map([...scope.instances].map((name) => [name, sources.details(name)])),
     estate: places.estate,
   };
+};
+
+/** Of an incident that came back, what was over before that is no sign of what is wrong now. */
+const nowFiring = ({ alerts, timeline }: Incident): Incident['alerts'] => {
+  const sinceMs = timeline.findLast(({ what }) => what === 'reopened')?.atMs;
+  const own = alerts.filter(({ endedMs }) => sinceMs === undefined || endedMs === undefined || endedMs > sinceMs);
+  return own.length > 0 ? own : alerts;
 };
 
 /** Hosts of everything that has something to do with an incident, those of its own place first. */

@@ -18,13 +18,16 @@ const pairsOf = (view: View): readonly Pair[] =>
       const [a, b] = [host.place.site, other?.place.site];
       if (reading === undefined || a === undefined || b === undefined || a === b) return [];
       // A busy machine makes single round trips longer, and none shorter: the shortest is the way's.
-      const now = shortest(reading.values.subarray(view.onset, view.end));
+      const now = shortest(reading.values.subarray(Math.max(view.onset, view.end - freshRows), view.end));
       const before = reading.before;
       return Number.isFinite(now) && Number.isFinite(before)
         ? [{ a, b, reading: { ...reading, now }, slower: now - before }]
         : [];
     }),
   );
+
+/** An onset that was found too early must not let the way of before count. */
+const freshRows = 10;
 
 const shortest = (values: Float64Array): number =>
   values.reduce((least, value) => (Number.isFinite(value) ? Math.min(least, value) : least), Number.POSITIVE_INFINITY);
