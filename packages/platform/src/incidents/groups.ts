@@ -89,8 +89,10 @@ const againFiring = (incident: Incident, finding: Finding, nowMs: number): Incid
   const index = incident.alerts.findIndex((alert) => alertKey(alert) === finding.key);
   const alert = incident.alerts[index];
   if (alert?.endedMs === undefined) return undefined;
-  const { endedMs: _, ...rest } = alert;
-  const alerts = incident.alerts.with(index, { ...rest, summary: finding.summary });
+  const { endedMs, ...rest } = alert;
+  // What was over for a while began anew; what was away for a moment did not.
+  const startedMs = nowMs - endedMs > limits.incidents.quietMs ? finding.startedMs : rest.startedMs;
+  const alerts = incident.alerts.with(index, { ...rest, startedMs, summary: finding.summary });
   return noted({ ...incident, alerts }, { atMs: nowMs, what: 'alert', text: `Again: ${finding.summary}` });
 };
 

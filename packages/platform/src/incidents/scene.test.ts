@@ -27,12 +27,17 @@ test('alerts that were over before an incident came back trigger nothing', () =>
   const quiet = step(began, [], startMs + 5_000);
   const over = step(quiet, [], startMs + 40_000);
   expect(over.open).toEqual([]);
-  const again = step(over, [down(startMs + 60_000)], startMs + 61_000).open[0];
+  const back = step(over, [down(startMs + 60_000)], startMs + 61_000);
+  const [again] = back.open;
   expect(again?.alerts).toHaveLength(2);
-  if (again === undefined) return;
+  if (again === undefined) throw new Error('it did not come back');
   expect(sceneOf(again, sources, startMs + 62_000).triggers).toMatchObject([
     { name: 'InstanceDown', startedMs: startMs + 60_000 },
   ]);
+  const [both] = step(back, [down(startMs + 60_000), locks(startMs + 63_000)], startMs + 64_000).open;
+  if (both === undefined) throw new Error('it is gone');
+  const { triggers } = sceneOf(both, sources, startMs + 65_000);
+  expect(triggers.map(({ startedMs }) => startedMs - startMs).sort()).toEqual([60_000, 63_000]);
 });
 
 test('all alerts of an incident that never was over do', () => {
